@@ -1,0 +1,32 @@
+# `make help` lists what there is. Steps that are done are not repeated.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROVIDER ?= demo
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+unexport PYTHONPATH PYTHONHOME
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## /\t/' | expand -t 18
+
+.PHONY: setup
+setup: $(VENV)/.ready ## Install the development environment into .venv
+
+$(VENV)/.ready: requirements/dev.txt crds/pyproject.toml operator/pyproject.toml runtime/pyproject.toml cluster/pyproject.toml
+	@echo "» installing the development environment into $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "The venv module of $(PYTHON) is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@uv pip sync --quiet --require-hashes requirements/dev.txt
+	@uv pip install --quiet --no-deps --no-build-isolation -e crds -e operator -e runtime -e cluster
+	@touch $@
+
+.PHONY: lock
+lock: ## Renew the hash-checked requirements of the images and of the development environment
+	@for part in operator runtime; do uv pip compile --quiet --upgrade crds/pyproject.toml $$part/pyproject.toml --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package smarter-crds --no-header -o requirements/$$part.txt; done
+	@uv pip compile --quiet --upgrade crds/pyproject.toml operator/pyproject.toml runtime/pyproject.toml cluster/pyproject.toml --group dev \
+	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package smarter-crds --no-header -o requirements/dev.txt

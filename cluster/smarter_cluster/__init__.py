@@ -1,0 +1,1 @@
+"""A real local Kubernetes, for the demo and the tests."""

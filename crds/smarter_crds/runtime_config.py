@@ -1,0 +1,223 @@
+"""The contract between operator and runtime: all that a pod needs to serve its bot, except the Secrets' values.
+
+The operator writes it to a ConfigMap, the runtime reads the mounted file. Readers ignore fields they do not know;
+`schemaVersion` rises when a reader that ignores a field would do harm.
+"""
+
+import gzip
+import hashlib
+import io
+import json
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from smarter_crds.base import ApiModel
+
+SCHEMA_VERSION = 1
+
+CONFIG_KEY = "config"
+"""Key in the ConfigMap's `binaryData`, and file name in the pod, of the gzip-compressed JSON to serve."""
+
+GOOD_CONFIG_KEY = "good"
+"""Key of the last config that a pod confirmed; what a pod starts with when `config` is broken."""
+
+API_PORT = 8080
+"""Port of the chat API, the chat page, `/livez` and `/readyz` in the pod."""
+
+STATUS_PORT = 9090
+"""Port of `/metrics` and `/status` in the pod; not reachable from outside the cluster."""
+
+CONFIG_DIRECTORY = "/etc/smarter/config"
+"""Where the pod mounts the ConfigMap."""
+
+SECRETS_DIRECTORY = "/etc/smarter/secrets"
+"""Where the pod mounts the Secrets it needs; `apiKeyFile` is relative to it."""
+
+DirectiveName = Literal["Always", "SearchTerms", "Llm"]
+MatchName = Literal["Words", "Substring"]
+EffortName = Literal["None", "Minimal", "Low", "Medium", "High"]
+
+
+class BotIdentity(ApiModel):
+    """Which Chatbot this is."""
+
+    name: str
+    namespace: str
+    uid: str
+
+
+class ProviderConfig(ApiModel):
+    """Where a model is reached, and how."""
+
+    name: str
+    """Name of the Provider resource."""
+    type: str
+    """Provider type of the API, for example `OpenAI`, `OpenAICompatible` or `Demo`."""
+    base_url: str = ""
+    """Without a trailing slash; empty for a type that dials nothing (`Demo`)."""
+    api: Literal["ChatCompletions", "Responses"] = "ChatCompletions"
+    api_key_file: str = ""
+    """Path of the key's file below the pod's secrets folder; empty where no key is sent."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    timeout_seconds: int = 60
+    """Longest wait for the first token, and between two chunks."""
+    allowed_cidrs: tuple[str, ...] = Field((), alias="allowedCIDRs")
+    """Non-public networks that may be dialled all the same."""
+
+
+class ModelConfig(ApiModel):
+    """Which model answers, with which parameters. `None` means: not sent to the provider."""
+
+    provider: str
+    """Key into `RuntimeConfig.providers`."""
+    name: str
+    temperature: float | None = None
+    max_tokens: int | None = None
+    top_p: float | None = None
+    reasoning_effort: EffortName | None = None
+
+
+class ModelOverrides(ApiModel):
+    """What a selected plugin changes about the model; the first selected plugin that sets a member wins."""
+
+    provider: str | None = None
+    name: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+
+
+class SelectorConfig(ApiModel):
+    """When a plugin takes part in a turn."""
+
+    directive: DirectiveName
+    search_terms: tuple[str, ...] = ()
+    match: MatchName = "Words"
+
+
+class StaticConfig(ApiModel):
+    """A static plugin's data: the tool returns `data[inquiry_type]`."""
+
+    data: dict[str, Any]
+
+
+class PluginConfig(ApiModel):
+    """One plugin; its name is its tool's name."""
+
+    name: str
+    type: Literal["Static"]
+    hash: str
+    description: str
+    selector: SelectorConfig
+    system_role: str = ""
+    model: ModelOverrides = ModelOverrides()
+    result_max_characters: int = 16000
+    static: StaticConfig | None = None
+
+
+class LimitsConfig(ApiModel):
+    """Bounds of one bot. `None` means: not limited."""
+
+    tokens_per_day: int | None = None
+    """Tokens in and out of the whole bot per day (UTC)."""
+    max_prompt_characters: int = 8000
+    """Longest single user message, in characters."""
+    max_tool_calls_per_turn: int = 8
+    max_selected_plugins: int = 8
+    max_answer_seconds: int = 300
+
+
+class ThemeConfig(ApiModel):
+    """Colours of the chat page."""
+
+    primary_color: str = ""
+    color_scheme: Literal["Auto", "Light", "Dark"] = "Auto"
+
+
+class AppConfig(ApiModel):
+    """The skin of the chat page. Empty strings mean: not shown."""
+
+    title: str
+    assistant_name: str
+    welcome_message: str = ""
+    example_prompts: tuple[str, ...] = ()
+    placeholder: str = ""
+    info_url: str = ""
+    logo_url: str = ""
+    background_image_url: str = ""
+    disclosure: str
+    theme: ThemeConfig = ThemeConfig()
+
+
+class RuntimeConfig(ApiModel):
+    """Everything one bot's runtime serves."""
+
+    schema_version: int = SCHEMA_VERSION
+    bot: BotIdentity
+    description: str = ""
+    language: str
+    time_zone: str
+    system_prompt: str
+    model: ModelConfig
+    providers: dict[str, ProviderConfig]
+    plugins: tuple[PluginConfig, ...] = ()
+    """In the order of the Chatbot's spec: the earlier wins."""
+    app: AppConfig
+    hosts: tuple[str, ...] = ()
+    """Host names under which the bot is reachable from outside."""
+    limits: LimitsConfig
+
+
+class RuntimeProblem(ApiModel):
+    """Something in the pod that a person should know, such as a missing Secret key or a config that does not load."""
+
+    reason: str
+    message: str
+
+
+class RuntimeStatus(ApiModel):
+    """What `GET :9090/status` of a pod answers."""
+
+    pod_uid: str
+    """UID of the pod (downward API), for addresses are reused."""
+    config_hash: str
+    """Hash of the config in service, not of the file that was read last."""
+    loaded_at: datetime
+    problems: tuple[RuntimeProblem, ...] = ()
+
+
+def to_json(config: RuntimeConfig) -> bytes:
+    """Return the canonical JSON of `config`: sorted keys, no blanks, unset optional members left out, UTF-8."""
+    document = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    # `static.data` is free-form and may hold nulls that mean something.
+    for written, plugin in zip(document["plugins"], config.plugins, strict=True):
+        if plugin.static is not None:
+            written["static"] = {"data": plugin.static.data}
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def config_hash(document: bytes) -> str:
+    """Return the hash by which operator and runtime name a config: SHA-256 of its JSON, 64 hex digits."""
+    return hashlib.sha256(document).hexdigest()
+
+
+def pack(document: bytes) -> bytes:
+    """Compress for the ConfigMap; the same input gives the same bytes."""
+    return gzip.compress(document, compresslevel=6, mtime=0)
+
+
+def unpack(packed: bytes, max_bytes: int = 16 * 1024 * 1024) -> bytes:
+    """Decompress what `pack` made.
+
+    Raises:
+        ValueError: when it is no gzip data, is cut, or unfolds to more than `max_bytes`.
+    """
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
+            document = stream.read(max_bytes + 1)
+    except (OSError, EOFError) as error:
+        raise ValueError(f"the config is not gzip data: {error}") from error
+    if len(document) > max_bytes:
+        raise ValueError(f"the config unfolds to more than {max_bytes} bytes")
+    return document

@@ -1,0 +1,1 @@
+"""The operator: Chatbots in, running and reachable chatbots out."""

@@ -1,0 +1,1 @@
+"""The runtime: one small process that serves one chatbot."""
