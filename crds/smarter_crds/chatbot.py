@@ -142,7 +142,10 @@ class ChatbotSpec(ApiModel):
         None, description="How long conversations are kept. Default: the platform's retention."
     )
     scaling: Scaling = Field(
-        Scaling(type="Fixed", replicas=1), description="How many pods serve the bot. Default: one."
+        Scaling(type="Fixed", replicas=1),
+        description="How many pods serve the bot. Default: one.",
+        # `/scale` needs a number in the resource itself.
+        json_schema_extra={"x-keep-default": True},
     )
     resources: Resources | None = Field(None, description="Computing resources of each pod. Default: the platform's.")
     runtime: RuntimeOverride | None = Field(

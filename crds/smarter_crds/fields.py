@@ -29,13 +29,18 @@ class ListType:
 
 @dataclass(frozen=True)
 class IntOrString:
-    """Marks a value that YAML may write as a number or as a string."""
+    """Marks an amount that YAML may write as a whole number or as a string."""
 
     def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = handler(core_schema)
         strings = next(choice for choice in schema["anyOf"] if choice["type"] == "string")
         limits = {key: value for key, value in strings.items() if key != "type"}
-        return {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True, **limits}
+        return {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "minimum": 0,
+            **limits,
+        }
 
 
 def _without_duplicates(items: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
@@ -133,7 +138,7 @@ QuantityText = Annotated[
     str,
     Field(max_length=64, pattern=r"^[0-9]+(\.[0-9]+)?([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$"),
 ]
-Quantity = Annotated[int | QuantityText, IntOrString()]
+Quantity = Annotated[Annotated[int, Field(ge=0)] | QuantityText, IntOrString()]
 """Amount of a resource, as in Kubernetes: `50m`, `128Mi`, `1`."""
 
 LabelValue = Annotated[str, Field(max_length=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")]
