@@ -1,0 +1,35 @@
+"""What a cluster gets beside its own programs."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from smarter_cluster import build, definitions, files
+from smarter_cluster.site import Site
+
+
+class Kubectl(Protocol):
+    """Runs kubectl and returns what it prints."""
+
+    def __call__(self, *arguments: str, stdin: str | None = None) -> str: ...
+
+
+def definitions_once(site: Site, cache: Path, kubectl: Kubectl) -> None:
+    """Install the definitions of Gateway API, cert-manager and Contour."""
+    folder = definitions.folder(cache, build.module_folder)
+
+    def install() -> None:
+        kubectl("apply", "--server-side", "--force-conflicts", "-f", str(folder))
+        kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(folder))
+
+    once(site, "definitions", folder.name, install)
+
+
+def once(site: Site, name: str, content: str, action: Callable[[], None]) -> None:
+    """Do `action` unless it was done for the same `content` in this cluster."""
+    marker = site.folder / "done" / name
+    wanted = hashlib.sha256(content.encode()).hexdigest()
+    if not marker.is_file() or marker.read_text() != wanted:
+        action()
+        files.write(marker, wanted)

@@ -1,0 +1,69 @@
+"""The command line: `python -m smarter_cluster COMMAND`."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable
+
+from smarter_cluster.cluster import Cluster
+from smarter_cluster.errors import ClusterError
+from smarter_cluster.programs import PROFILES
+
+Command = Callable[[Cluster, argparse.Namespace], int | None]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; what it needs to say about failure goes to standard error."""
+    options = _parser().parse_args(arguments)
+    cluster = Cluster(options.name, getattr(options, "profile", "api"), say=_say)
+    try:
+        return int(options.run(cluster, options) or 0)
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _up(cluster: Cluster, _: argparse.Namespace) -> None:
+    cluster.up()
+    print(f"export KUBECONFIG={cluster.kubeconfig}")
+
+
+def _down(cluster: Cluster, _: argparse.Namespace) -> None:
+    cluster.down()
+
+
+def _kubeconfig(cluster: Cluster, _: argparse.Namespace) -> None:
+    print(cluster.kubeconfig)
+
+
+def _tools(cluster: Cluster, _: argparse.Namespace) -> None:
+    print(cluster.bin)
+
+
+def _kubectl(cluster: Cluster, options: argparse.Namespace) -> int:
+    command = [str(cluster.bin / "kubectl"), "--kubeconfig", str(cluster.kubeconfig), *options.arguments]
+    return subprocess.run(command, check=False).returncode
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="smarter_cluster", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Command, about: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=about, description=about)
+        added.add_argument("--name", default="smarter", help="the cluster's name (default: %(default)s)")
+        added.set_defaults(run=run)
+        return added
+
+    up = command("up", _up, "Make, extend or repair the cluster.")
+    up.add_argument("--profile", choices=PROFILES, default="api")
+    command("down", _down, "Remove the cluster and everything it made.")
+    command("kubeconfig", _kubeconfig, "Print the path of the kubeconfig.")
+    command("tools", _tools, "Print the folder with kubectl and the other programs.")
+    kubectl = command("kubectl", _kubectl, "Run kubectl as the cluster's administrator.")
+    kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
+    return parser

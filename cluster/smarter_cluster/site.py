@@ -1,0 +1,97 @@
+"""Everything that tells one cluster from another: its folder, its addresses, its ports, and its record on disk."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from smarter_cluster import files, network
+from smarter_cluster.network import Addresses
+from smarter_cluster.programs import PROFILES, Profile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What was decided when the cluster was made, and how far it was extended since."""
+
+    index: int
+    profile: Profile
+    ports: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One cluster's place on this machine."""
+
+    name: str
+    folder: Path
+    record: Record
+
+    @property
+    def profile(self) -> Profile:
+        return self.record.profile
+
+    @cached_property
+    def addresses(self) -> Addresses:
+        return Addresses(self.record.index)
+
+    @property
+    def pki(self) -> Path:
+        return self.folder / "pki"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.folder / "kubeconfig"
+
+    @property
+    def bin(self) -> Path:
+        return self.folder / "bin"
+
+    @property
+    def server(self) -> str:
+        return f"https://127.0.0.1:{self.port('kube-apiserver')}"
+
+    def port(self, name: str) -> int:
+        return self.record.ports[name]
+
+    def has(self, profile: Profile) -> bool:
+        """Whether the cluster has all of `profile`."""
+        return PROFILES.index(self.profile) >= PROFILES.index(profile)
+
+
+def find(state: Path, name: str) -> Site | None:
+    """The cluster `name` if it was made before."""
+    record = _read(state / name / "cluster.json")
+    return Site(name, state / name, record) if record else None
+
+
+def settle(state: Path, name: str, profile: Profile) -> Site:
+    """The cluster `name` with at least `profile`; a new one gets addresses and ports of its own."""
+    with files.locked(state / ".lock"):
+        known = find(state, name)
+        record = _extended(known.record if known else _new_record(state), profile, _taken_ports(state))
+        files.write(state / name / "cluster.json", json.dumps(asdict(record), indent=2))
+    return Site(name, state / name, record)
+
+
+def _extended(record: Record, profile: Profile, taken: set[int]) -> Record:
+    """The record with everything `profile` needs; what was chosen before stays."""
+    chosen = network.choose_ports(profile, taken, network.is_free, known=record.ports)
+    return replace(record, profile=max(record.profile, profile, key=PROFILES.index), ports=chosen)
+
+
+def _new_record(state: Path) -> Record:
+    indexes = {record.index for record in _records(state)}
+    return Record(index=network.choose_index(indexes, network.routes()), profile="api", ports={})
+
+
+def _taken_ports(state: Path) -> set[int]:
+    return {port for record in _records(state) for port in record.ports.values()}
+
+
+def _records(state: Path) -> list[Record]:
+    return [record for path in state.glob("*/cluster.json") if (record := _read(path))]
+
+
+def _read(path: Path) -> Record | None:
+    return Record(**json.loads(path.read_text())) if path.is_file() else None
