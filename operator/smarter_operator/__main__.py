@@ -1,0 +1,73 @@
+"""Starts the operator: `python -m smarter_operator`."""
+
+import asyncio
+import logging
+import sys
+
+import aiohttp
+import uvloop
+from pydantic import ValidationError
+from pythonjsonlogger.json import JsonFormatter
+
+from smarter_operator import handlers
+from smarter_operator.engine import Engine
+from smarter_operator.kubernetes_cluster import KubernetesCluster, load_configuration, new_session
+from smarter_operator.pod_client import HttpStatusClient
+from smarter_operator.server import serve
+from smarter_operator.settings import Settings
+
+API_CONNECTIONS = 64
+
+
+def main() -> int:
+    """Run until SIGTERM; returns the exit code."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        sys.stderr.write(f"The settings are not usable: {error}\n")
+        return 2
+    _log(settings.log_level)
+    uvloop.run(run(settings))
+    return 0
+
+
+async def run(settings: Settings) -> None:
+    """Wire the parts together and work until kopf is told to stop."""
+    configuration = await load_configuration(settings.kubeconfig)
+    server = str(configuration.host)
+    async with (
+        new_session(configuration, connections=API_CONNECTIONS) as session,
+        aiohttp.ClientSession() as pod_session,
+    ):
+        cluster = KubernetesCluster(server, session, settings.api_timeout_seconds)
+        engine = Engine(cluster, HttpStatusClient(pod_session, settings.pod_status_port), settings)
+        async with serve(engine, settings.server_host, settings.server_port):
+            await _work(engine, lambda: (server, new_session(configuration, connections=0)))
+
+
+async def _work(engine: Engine, login: handlers.Login) -> None:
+    working = asyncio.create_task(engine.run())
+    stop = asyncio.Event()
+    # A core that dies must take the watching down with it, so that the process ends and is started anew.
+    working.add_done_callback(lambda _: stop.set())
+    try:
+        await handlers.watch(engine, login, stop)
+    finally:
+        working.cancel()
+    try:
+        await working
+    except asyncio.CancelledError:
+        logging.getLogger(__name__).info("stopped")
+
+
+def _log(level: str) -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    fields = {"asctime": "time", "levelname": "level", "name": "logger"}
+    handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=fields))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # kopf logs every object's every event; what matters of it is warnings.
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

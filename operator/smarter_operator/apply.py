@@ -1,0 +1,73 @@
+"""Writing: finds out whose the names are, applies what differs, and removes what is no longer wanted."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from smarter_crds.compile import Problem
+from smarter_operator.cache import Cache
+from smarter_operator.cluster import Cluster, Manifest, NotFound, Rejected
+from smarter_operator.drift import is_current
+from smarter_operator.kinds import BY_NAME, CERTIFICATE, CHILDREN, DEPLOYMENT
+from smarter_operator.observe import World, controller_uid
+
+
+async def strangers(desired: Iterable[Manifest], uid: str, world: World, cluster: Cluster) -> tuple[Manifest, ...]:
+    """Return the objects that hold a wanted child's name and are not controlled by `uid`.
+
+    A child that we know needs no call. Any other is looked up, for a forced apply would take over a user's own object.
+    """
+    unknown = [child for child in desired if _live(child, world) is None]
+    found = await asyncio.gather(*(_holder(child, cluster) for child in unknown))
+    return tuple(holder for holder in found if holder is not None and controller_uid(holder) != uid)
+
+
+async def apply_children(desired: Sequence[Manifest], world: World, cluster: Cluster, cache: Cache) -> list[Problem]:
+    """Apply every child that is not as desired. Returns what was refused; the others are applied all the same."""
+    outdated = [child for child in desired if not _up_to_date(child, world)]
+    first = [child for child in outdated if child["kind"] != DEPLOYMENT.name]
+    last = [child for child in outdated if child["kind"] == DEPLOYMENT.name]
+    refused: list[Problem] = []
+    for stage in (first, last):
+        results = await asyncio.gather(*(_apply(child, world, cluster, cache) for child in stage))
+        refused += [problem for problem in results if problem is not None]
+    return refused
+
+
+async def prune(desired: Iterable[Manifest], world: World, cluster: Cluster) -> None:
+    """Delete our children that are not desired any more."""
+    wanted = {(child["kind"], child["metadata"]["name"]) for child in desired}
+    for kind in CHILDREN:
+        for child in world.of_kind(kind):
+            metadata = child["metadata"]
+            if (kind.name, metadata["name"]) not in wanted and "deletionTimestamp" not in metadata:
+                await cluster.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
+
+
+async def _holder(child: Manifest, cluster: Cluster) -> Manifest | None:
+    metadata = child["metadata"]
+    found = await cluster.read_metadata(BY_NAME[child["kind"]], metadata["namespace"], metadata["name"])
+    return None if found is None else {"kind": child["kind"], "metadata": found["metadata"]}
+
+
+async def _apply(child: Manifest, world: World, cluster: Cluster, cache: Cache) -> Problem | None:
+    kind, live = BY_NAME[child["kind"]], _live(child, world)
+    if live is not None:
+        # Tied to the object we know: if it was replaced meanwhile, the server answers with a conflict.
+        child = {**child, "metadata": {**child["metadata"], "uid": live["metadata"]["uid"]}}
+    try:
+        cache.put(kind, await cluster.apply(kind, child))
+    except NotFound:
+        # Without cert-manager a Certificate cannot be; CertificateReady says so.
+        return None if kind is CERTIFICATE else Problem("NamespaceGone", "The namespace is being deleted.")
+    except Rejected as error:
+        return Problem("ApplyRefused", f"{kind.name} {child['metadata']['name']!r} was refused: {error}")
+    return None
+
+
+def _live(child: Manifest, world: World) -> Manifest | None:
+    return world.child(BY_NAME[child["kind"]], child["metadata"]["name"])
+
+
+def _up_to_date(child: Manifest, world: World) -> bool:
+    live = _live(child, world)
+    return live is not None and is_current(child, live)

@@ -1,0 +1,159 @@
+"""What we know of the cluster: fed by watch events, by answers to our writes, and by lists that prune what vanished."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from smarter_operator.cluster import Manifest
+from smarter_operator.kinds import CHATBOT, CHATBOT_LABEL, PLUGIN, POD, PROVIDER, STORE, Kind
+
+ObjectName = tuple[str, str]
+"""Namespace and name."""
+
+Reference = tuple[str, ObjectName]
+"""Name of a kind, and which object of it."""
+
+_NOTHING: Mapping[str, Manifest] = {}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One object before and after; None means that it did not or does not exist."""
+
+    kind: Kind
+    before: Manifest | None
+    after: Manifest | None
+
+
+class Cache:
+    """The newest known version of every watched object, by kind and name, and of children by their Chatbot."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, dict[ObjectName, Manifest]] = defaultdict(dict)
+        self._children: dict[tuple[str, ObjectName], dict[str, Manifest]] = defaultdict(dict)
+        self._users: dict[Reference, set[Reference]] = defaultdict(set)
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        return self._objects[kind.name].get((namespace, name))
+
+    def all(self, kind: Kind) -> Iterable[Manifest]:
+        return self._objects[kind.name].values()
+
+    def children(self, kind: Kind, namespace: str, chatbot: str) -> Mapping[str, Manifest]:
+        """Return the objects of `kind` that carry the Chatbot's label, by name; whoever owns them."""
+        return self._children.get((kind.name, (namespace, chatbot)), _NOTHING)
+
+    def users(self, kind: Kind, namespace: str, name: str) -> frozenset[ObjectName]:
+        """Return the Chatbots that refer to this object, directly or through a Plugin."""
+        direct = self._users.get((kind.name, (namespace, name)), set())
+        through = [self._users.get(user, set()) for user in direct if user[0] == PLUGIN.name]
+        return frozenset(user for users in (direct, *through) for kind_name, user in users if kind_name == CHATBOT.name)
+
+    def put(self, kind: Kind, manifest: Manifest) -> Change | None:
+        """Remember `manifest`; returns None when it is old news."""
+        manifest = _trimmed(kind, manifest)
+        key = _key(manifest)
+        before = self._objects[kind.name].get(key)
+        if before is not None and _same_object(before, manifest) and version(manifest) <= version(before):
+            return None
+        if before is not None:
+            self._unlink(kind, before)
+        self._objects[kind.name][key] = manifest
+        self._link(kind, manifest)
+        return Change(kind, before, manifest)
+
+    def discard(self, kind: Kind, manifest: Manifest) -> bool:
+        """Forget the object, but not its successor of the same name. Returns whether it was known."""
+        key = _key(manifest)
+        known = self._objects[kind.name].get(key)
+        if known is None or not _same_object(known, manifest):
+            return False
+        del self._objects[kind.name][key]
+        self._unlink(kind, known)
+        return True
+
+    def vanished(
+        self, kind: Kind, listed: Iterable[Manifest], known_before: Mapping[ObjectName, str]
+    ) -> list[Manifest]:
+        """Return what a full list no longer has, of the objects (name → UID) known before the list was asked for."""
+        present = {(_key(item), item["metadata"]["uid"]) for item in listed}
+        gone = [key for key, uid in known_before.items() if (key, uid) not in present]
+        found = ((self._objects[kind.name].get(key), known_before[key]) for key in gone)
+        return [item for item, uid in found if item is not None and item["metadata"]["uid"] == uid]
+
+    def uids(self, kind: Kind) -> dict[ObjectName, str]:
+        return {key: item["metadata"]["uid"] for key, item in self._objects[kind.name].items()}
+
+    def _link(self, kind: Kind, manifest: Manifest) -> None:
+        if owner := _chatbot_of(kind, manifest):
+            self._children[kind.name, owner][manifest["metadata"]["name"]] = manifest
+        for reference in references_of(kind, manifest):
+            self._users[reference].add((kind.name, _key(manifest)))
+
+    def _unlink(self, kind: Kind, manifest: Manifest) -> None:
+        if owner := _chatbot_of(kind, manifest):
+            siblings = self._children[kind.name, owner]
+            siblings.pop(manifest["metadata"]["name"], None)
+            if not siblings:
+                del self._children[kind.name, owner]
+        for reference in references_of(kind, manifest):
+            self._users[reference].discard((kind.name, _key(manifest)))
+            if not self._users[reference]:
+                del self._users[reference]
+
+
+def version(manifest: Manifest) -> int:
+    """Return the resourceVersion as a number; Kubernetes 1.35 made it official that they may be compared."""
+    text = manifest["metadata"].get("resourceVersion", "0")
+    return int(text) if text.isdigit() else 0
+
+
+def references_of(kind: Kind, manifest: Manifest) -> set[Reference]:
+    """Return what a Chatbot or a Plugin refers to by its spec."""
+    spec, namespace = manifest.get("spec", {}), manifest["metadata"].get("namespace", "")
+    if kind is CHATBOT:
+        found = _chatbot_references(spec)
+    elif kind is PLUGIN:
+        found = [(PROVIDER.name, _referenced(spec.get("prompt", {}).get("model", {}), "providerRef"))]
+    else:
+        return set()
+    return {(kind_name, (namespace, name)) for kind_name, name in found if name}
+
+
+def _chatbot_references(spec: Manifest) -> list[tuple[str, str]]:
+    model = spec.get("model", {})
+    models = (model, *model.get("fallbacks", []))
+    plugins = [(PLUGIN.name, str(plugin.get("name", ""))) for plugin in spec.get("plugins", [])]
+    providers = [(PROVIDER.name, _referenced(part, "providerRef")) for part in models]
+    return [*plugins, *providers, (STORE.name, _referenced(spec, "storeRef"))]
+
+
+def _referenced(part: Manifest, member: str) -> str:
+    return str(part.get(member, {}).get("name", ""))
+
+
+def _chatbot_of(kind: Kind, manifest: Manifest) -> ObjectName | None:
+    name = manifest["metadata"].get("labels", {}).get(CHATBOT_LABEL) if kind.selector else None
+    return (manifest["metadata"]["namespace"], name) if name else None
+
+
+def _key(manifest: Manifest) -> ObjectName:
+    return manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]
+
+
+def _same_object(one: Manifest, other: Manifest) -> bool:
+    return bool(one["metadata"]["uid"] == other["metadata"]["uid"])
+
+
+def _trimmed(kind: Kind, manifest: Manifest) -> Manifest:
+    """Drop what is large and never read: the field sets of managers, and of pods all but what status needs."""
+    metadata: dict[str, Any] = dict(manifest["metadata"])
+    managers = [
+        {key: entry.get(key) for key in ("manager", "operation")} for entry in metadata.get("managedFields", [])
+    ]
+    metadata["managedFields"] = managers
+    trimmed = {**manifest, "metadata": metadata}
+    if kind is POD:
+        trimmed["spec"] = {}
+    return trimmed

@@ -1,0 +1,53 @@
+"""What the operator asks of Kubernetes, and the ways in which it can fail."""
+
+from typing import Any, Protocol
+
+from smarter_operator.kinds import Kind
+
+Manifest = dict[str, Any]
+
+
+class ClusterError(Exception):
+    """A call of the Kubernetes API failed."""
+
+
+class Unavailable(ClusterError):
+    """The API server did not answer or asked for patience; trying again later helps."""
+
+    def __init__(self, message: str, retry_after_seconds: float = 0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Conflict(ClusterError):
+    """The object changed or was replaced meanwhile; trying again with fresh facts helps."""
+
+
+class NotFound(ClusterError):
+    """The object, its namespace or its whole API is not there."""
+
+
+class Rejected(ClusterError):
+    """The API server or an admission policy refused the object; a person must act."""
+
+
+class Cluster(Protocol):
+    """The part of the Kubernetes API that the operator uses. Every method may raise a `ClusterError`."""
+
+    async def list_objects(self, kind: Kind) -> list[Manifest]:
+        """Return all objects of `kind` that match its selector; none where the API is missing."""
+
+    async def read_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Return `{metadata: …}` of one object, whoever made it, or None."""
+
+    async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Apply on the server: create the object, or change the fields that we own."""
+
+    async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Apply the status of an object; all members of our status that `manifest` lacks go."""
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Delete one object if it still has this UID; its absence is no error."""
+
+    async def annotate_pod(self, namespace: str, name: str, annotations: dict[str, str]) -> None:
+        """Set annotations of a pod through its status subresource."""

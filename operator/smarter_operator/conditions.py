@@ -1,0 +1,200 @@
+"""Facts → conditions. Every reason and every sentence of a Chatbot's status stands here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from smarter_crds.compile import Compiled, Problem
+from smarter_operator.cluster import Manifest
+from smarter_operator.kinds import CERTIFICATE, DEPLOYMENT, INGRESS
+from smarter_operator.observe import World
+
+Verdict = tuple[str, str, str]
+"""Status, reason and message."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one reconciliation went."""
+
+    compiled: Compiled
+    world: World
+    problems: tuple[Problem, ...] = ()
+    """Why the Chatbot is not accepted."""
+    refused: tuple[Problem, ...] = ()
+    """Children that the API server did not take."""
+    config_hash: str = ""
+    """Of the config that the pods shall serve; the last good one when the Chatbot is not accepted."""
+    has_certificates_api: bool = True
+
+
+def conditions(bot: str, outcome: Outcome) -> dict[str, Verdict]:
+    """Return the verdict on every condition, Ready last."""
+    found = {
+        "Accepted": _accepted(outcome),
+        "PluginsResolved": _plugins_resolved(outcome),
+        "ConfigLive": _config_live(outcome),
+        "Available": _available(bot, outcome),
+        "RouteReady": _route_ready(bot, outcome),
+        "CertificateReady": _certificate_ready(outcome),
+    }
+    return found | {"Ready": _ready(found, outcome)}
+
+
+def _ready(found: dict[str, Verdict], outcome: Outcome) -> Verdict:
+    for name, (status, reason, message) in found.items():
+        # Unknown counts as not ready, but for ConfigLive: a pod that cannot be asked may serve all the same.
+        if status == "False" or (status == "Unknown" and name != "ConfigLive"):
+            return "False", reason, message
+    if not outcome.compiled.serves:
+        return "True", "Offline", "The chatbot is offline, as asked for: no pod runs and no route leads to it."
+    return "True", "Ready", f"The chatbot answers at {outcome.compiled.url or 'its Service'}."
+
+
+def _accepted(outcome: Outcome) -> Verdict:
+    if not outcome.problems:
+        return "True", "Accepted", "Everything that was asked for can be done."
+    return "False", outcome.problems[0].reason, _sentences(outcome.problems)
+
+
+def _plugins_resolved(outcome: Outcome) -> Verdict:
+    problems = outcome.compiled.plugin_problems
+    if problems:
+        return "False", problems[0].reason, _sentences(problems)
+    count = len(outcome.compiled.plugins)
+    return "True", "Resolved", "No plugin is asked for." if count == 0 else f"All plugins ({count}) are in use."
+
+
+def _config_live(outcome: Outcome) -> Verdict:
+    world, wanted = outcome.world, outcome.config_hash
+    if not wanted:
+        return "Unknown", "NoConfig", "There is no config to serve yet."
+    if not world.pods:
+        return "Unknown", "NoPods", "No pod runs that could be asked."
+    old, silent = [], []
+    for pod in world.pods:
+        report = world.reports.get(pod["metadata"]["uid"])
+        if report is None or not report.config_hash:
+            silent.append(pod["metadata"]["name"])
+        elif report.config_hash != wanted:
+            rejected = next((f": {p.message}" for p in report.problems if p.reason == "ConfigInvalid"), "")
+            old.append(f"{pod['metadata']['name']!r} serves config {report.config_hash[:12]}{rejected}")
+    if old:
+        return "False", "OldConfig", f"Pod {old[0]} instead of {wanted[:12]} ({len(old)} of {len(world.pods)} pods)."
+    if silent:
+        return "Unknown", "Unreachable", f"Pod {silent[0]!r} does not answer at its status port."
+    return "True", "Live", f"All pods ({len(world.pods)}) serve config {wanted[:12]}."
+
+
+def _available(bot: str, outcome: Outcome) -> Verdict:
+    world = outcome.world
+    if not outcome.compiled.serves and not outcome.problems:
+        return _stopped(world)
+    if outcome.refused:
+        return "False", outcome.refused[0].reason, _sentences(outcome.refused)
+    live = world.child(DEPLOYMENT, bot)
+    if live is None:
+        return "False", "NotDeployed", "There is no Deployment yet."
+    if failure := _pod_failure(world):
+        return failure
+    if problem := next((p for report in world.reports.values() for p in report.problems), None):
+        return "False", problem.reason, problem.message
+    return _rolled_out(live)
+
+
+def _stopped(world: World) -> Verdict:
+    if world.pods:
+        return "False", "Stopping", f"Pods that still stop: {len(world.pods)}."
+    return "True", "Stopped", "No pod runs, as asked for."
+
+
+def _rolled_out(deployment: Manifest) -> Verdict:
+    status = deployment.get("status", {})
+    wanted = deployment["spec"].get("replicas", 1)
+    ready, updated = status.get("readyReplicas", 0), status.get("updatedReplicas", 0)
+    if wanted == 0:
+        return "False", "ScaledToZero", "`spec.scaling.replicas` is 0, so nothing answers."
+    if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0) or updated < wanted:
+        return "False", "RollingOut", f"{updated} of {wanted} pods have the new template."
+    if ready < wanted or status.get("replicas", 0) > updated:
+        return "False", "Deploying", f"{ready} of {wanted} pods are ready."
+    return "True", "Serving", f"{ready} of {wanted} pods are ready."
+
+
+_HARMLESS_WAITING = frozenset({"ContainerCreating", "PodInitializing"})
+
+
+def _pod_failure(world: World) -> Verdict | None:
+    """Say why a container does not start, in the words of the kubelet or in its own last words."""
+    for pod in world.pods:
+        for container in pod.get("status", {}).get("containerStatuses", []):
+            waiting = container.get("state", {}).get("waiting", {})
+            reason = waiting.get("reason", "")
+            if reason and reason not in _HARMLESS_WAITING:
+                last_words = container.get("lastState", {}).get("terminated", {}).get("message", "")
+                said = (last_words or waiting.get("message", "")).strip()[-512:]
+                return "False", reason, f"Pod {pod['metadata']['name']!r} does not start: {said or reason}"
+        if message := _unschedulable(pod):
+            return "False", "Unschedulable", f"Pod {pod['metadata']['name']!r} finds no node: {message}"
+    return None
+
+
+def _unschedulable(pod: Manifest) -> str:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return next((c.get("message", "") for c in conditions if c.get("reason") == "Unschedulable"), "")
+
+
+def _route_ready(bot: str, outcome: Outcome) -> Verdict:
+    compiled = outcome.compiled
+    if not outcome.problems and (not compiled.serves or not compiled.hosts):
+        reason, why = (
+            ("NotExposed", "no host is asked for") if compiled.serves else ("Offline", "the chatbot is offline")
+        )
+        return "True", reason, f"No route is needed: {why}."
+    live = outcome.world.child(INGRESS, bot)
+    if live is None:
+        return "False", "NotRouted", "There is no Ingress yet."
+    if live.get("status", {}).get("loadBalancer", {}).get("ingress"):
+        return "True", "Routed", "The Ingress has an address."
+    ingress_class = live["spec"].get("ingressClassName") or "the cluster's default"
+    message = f"Ingress {bot!r} has no address yet; check that the controller of IngressClass {ingress_class!r} runs."
+    return "False", "NoAddress", message
+
+
+def _certificate_ready(outcome: Outcome) -> Verdict:
+    if not outcome.problems and (outcome.compiled.tls_mode != "Issuer" or not outcome.compiled.hosts):
+        return "True", "NotNeeded", "No certificate is asked for."
+    if not outcome.has_certificates_api:
+        return (
+            "False",
+            "CertManagerMissing",
+            "The cluster has no cert-manager; install it, or set `spec.exposure.tls.mode`.",
+        )
+    certificates = outcome.world.of_kind(CERTIFICATE)
+    if not certificates:
+        return "False", "NotIssued", "There is no Certificate yet."
+    for certificate in certificates:
+        if not _is_ready(certificate):
+            return (
+                "False",
+                "NotIssued",
+                f"Certificate {certificate['metadata']['name']!r}: {_ready_message(certificate)}",
+            )
+    return "True", "Issued", f"All certificates ({len(certificates)}) are valid."
+
+
+def _is_ready(certificate: Manifest) -> bool:
+    return _ready_condition(certificate).get("status") == "True"
+
+
+def _ready_message(certificate: Manifest) -> str:
+    return _ready_condition(certificate).get("message", "cert-manager has not looked at it yet; check that it runs.")
+
+
+def _ready_condition(certificate: Manifest) -> dict[str, str]:
+    found: Sequence[dict[str, str]] = certificate.get("status", {}).get("conditions", [])
+    return next((condition for condition in found if condition["type"] == "Ready"), {})
+
+
+def _sentences(problems: Sequence[Problem]) -> str:
+    more = f" (and {len(problems) - 3} more problems)" if len(problems) > 3 else ""
+    return " ".join(problem.message for problem in problems[:3]) + more

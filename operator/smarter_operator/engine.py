@@ -1,0 +1,141 @@
+"""The operator's core: takes events in, keeps the cache, and runs the queues. It knows no watching library."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from smarter_operator import metrics, watching
+from smarter_operator.cache import Cache, Change, ObjectName
+from smarter_operator.cluster import Cluster, ClusterError, Manifest
+from smarter_operator.kinds import CHATBOT, POD, WATCHED, Kind
+from smarter_operator.pods import PodProber, PodReports, StatusClient
+from smarter_operator.reconcile import ChatbotReconciler
+from smarter_operator.references import ReferenceReconciler
+from smarter_operator.reporting import Reporter
+from smarter_operator.settings import Settings
+from smarter_operator.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+USERS_SECONDS = 1.0
+"""How long a change of who uses what may wait, so that many Chatbots created at once are counted once."""
+
+RETRY_LIST_SECONDS = 2.0
+
+
+class Engine:
+    """Feed it with `event`; `run` works until cancelled."""
+
+    def __init__(self, cluster: Cluster, client: StatusClient, settings: Settings) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self.cache = Cache()
+        self.synced = asyncio.Event()
+        self.queue: WorkQueue[watching.Key] = WorkQueue(self._process, settings.workers)
+        reports = PodReports()
+        self._prober = PodProber(self.cache, cluster, client, reports, self._pod_says_something_new)
+        self._pods: WorkQueue[ObjectName] = WorkQueue(self._prober.probe, settings.pod_probers)
+        self._chatbots = ChatbotReconciler(
+            cluster=cluster,
+            cache=self.cache,
+            reports=reports,
+            prober=self._prober,
+            reporter=Reporter(cluster, self.cache),
+            settings=settings,
+            ask_pods=self._ask_pods,
+            now=_now,
+        )
+        self._references = ReferenceReconciler(cluster=cluster, cache=self.cache, now=_now, counted_at={})
+
+    def event(self, kind: Kind, manifest: Manifest, *, gone: bool) -> None:
+        """Take in one watch event; old news are dropped."""
+        if gone:
+            change = Change(kind, manifest, None) if self.cache.discard(kind, manifest) else None
+        else:
+            change = self.cache.put(kind, manifest)
+        if change is not None:
+            self._enqueue(change)
+
+    async def run(self) -> None:
+        """List everything, then work on what changes."""
+        await self._first_list()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.queue.run())
+            group.create_task(self._pods.run())
+            group.create_task(self._resync_forever())
+
+    def oldest_seconds(self) -> float:
+        return self.queue.oldest_seconds()
+
+    async def _first_list(self) -> None:
+        while True:
+            try:
+                await self.resync()
+            except ClusterError as error:
+                logger.warning("cannot list", extra={"error": str(error), "retry_seconds": RETRY_LIST_SECONDS})
+                await asyncio.sleep(RETRY_LIST_SECONDS)
+            else:
+                self.synced.set()
+                logger.info("synced", extra={"chatbots": len(list(self.cache.all(CHATBOT)))})
+                return
+
+    async def _resync_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.resync_seconds)
+            try:
+                await self.resync()
+            except ClusterError as error:
+                logger.warning("cannot list", extra={"error": str(error)})
+
+    async def resync(self) -> None:
+        """List everything anew: what a watch missed is taken in, what vanished unseen is pruned."""
+        for kind in WATCHED:
+            known = self.cache.uids(kind)
+            listed = await self._cluster.list_objects(kind)
+            for manifest in self.cache.vanished(kind, listed, known):
+                self.event(kind, manifest, gone=True)
+            for manifest in listed:
+                self.event(kind, manifest, gone=False)
+
+    def _enqueue(self, change: Change) -> None:
+        for key in watching.urgent_keys(change, self.cache):
+            self.queue.add(key)
+        for key in watching.patient_keys(change):
+            self.queue.add(key, after_seconds=USERS_SECONDS)
+        if change.kind is POD:
+            self._pod_changed(change)
+
+    def _pod_changed(self, change: Change) -> None:
+        pod = change.after or change.before
+        assert pod is not None
+        if change.after is None:
+            self._prober.forget_pod(pod["metadata"]["uid"])
+        else:
+            self._pods.add((pod["metadata"]["namespace"], pod["metadata"]["name"]))
+
+    def _ask_pods(self, pods: Iterable[ObjectName]) -> None:
+        for pod in pods:
+            self._pods.add(pod)
+
+    def _pod_says_something_new(self, chatbot: ObjectName) -> None:
+        self.queue.add((CHATBOT.name, *chatbot))
+
+    async def _process(self, key: watching.Key) -> float | None:
+        kind_name, namespace, name = key
+        started, result = time.perf_counter(), "error"
+        try:
+            if kind_name == CHATBOT.name:
+                delay = await self._chatbots.reconcile(namespace, name)
+            else:
+                delay = await self._references.reconcile(kind_name, namespace, name)
+            result = "done" if delay is None else "again"
+            return delay
+        finally:
+            metrics.RECONCILES.labels(kind_name, result).inc()
+            metrics.RECONCILE_SECONDS.labels(kind_name).observe(time.perf_counter() - started)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

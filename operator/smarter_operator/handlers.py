@@ -1,0 +1,72 @@
+"""The only file that imports kopf: watches every kind and hands what it sees to the engine."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import aiohttp
+import kopf
+
+from smarter_operator.engine import Engine
+from smarter_operator.kinds import WATCHED, Kind
+
+WATCH_SECONDS = 300
+"""After so long the server ends a watch, so that a stream that died unseen is not trusted for ever."""
+
+Login = Callable[[], tuple[str, aiohttp.ClientSession]]
+
+
+class _EndlessBackoffs:
+    """Delays between tries of one API call: kopf ends the process when they run out, so they never do."""
+
+    def __iter__(self) -> Iterator[float]:
+        delay = 0.5
+        while True:
+            yield delay * random.uniform(0.8, 1.2)
+            delay = min(delay * 2, 30)
+
+
+def registry(engine: Engine, login: Login) -> kopf.OperatorRegistry:
+    """Return handlers that feed `engine`. `login` gives the API server's address and a new session to it."""
+    made = kopf.OperatorRegistry()
+
+    async def log_in(**_: Any) -> kopf.AiohttpSession:
+        server, session = login()
+        return kopf.AiohttpSession(server=server, aiohttp_session=session)
+
+    kopf.on.login(registry=made)(log_in)
+    for kind in WATCHED:
+        kopf.on.event(kind.group, kind.version, kind.plural, registry=made, id=kind.plural)(_feed(engine, kind))
+    return made
+
+
+def settings() -> kopf.OperatorSettings:
+    made = kopf.OperatorSettings()
+    made.posting.enabled = False
+    made.watching.server_timeout = WATCH_SECONDS
+    made.watching.client_timeout = WATCH_SECONDS + 10
+    made.watching.connect_timeout = 10
+    made.networking.request_timeout = 60
+    made.networking.connect_timeout = 10
+    made.networking.error_backoffs = _EndlessBackoffs()
+    made.queueing.idle_timeout = 1
+    for kind in WATCHED:
+        if kind.selector:
+            made.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.selector
+    return made
+
+
+async def watch(engine: Engine, login: Login, stop: asyncio.Event) -> None:
+    """Watch until told to stop by the event or by SIGTERM."""
+    await kopf.operator(
+        registry=registry(engine, login), settings=settings(), standalone=True, clusterwide=True, stop_flag=stop
+    )
+
+
+def _feed(engine: Engine, kind: Kind) -> Callable[..., Awaitable[None]]:
+    async def feed(event: kopf.RawEvent, **_: Any) -> None:
+        manifest = dict(event["object"])
+        engine.event(kind, manifest, gone=event["type"] == "DELETED")
+
+    return feed

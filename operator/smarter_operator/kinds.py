@@ -1,0 +1,62 @@
+"""The kinds of Kubernetes objects that the operator watches or writes, and their addresses in the API."""
+
+from dataclasses import dataclass
+
+from smarter_crds.base import GROUP, VERSION
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of object; `selector` limits what is listed and watched."""
+
+    name: str
+    group: str
+    version: str
+    plural: str
+    selector: str = ""
+    optional: bool = False
+    """Whether the cluster may lack the API (it comes from another product)."""
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "", name: str = "") -> str:
+        """Return the URL path of the collection, or of one object when `name` is given."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        return f"{root}{scope}/{self.plural}" + (f"/{name}" if name else "")
+
+
+CHATBOT_LABEL = "smarter.sh/chatbot"
+
+
+def _own(name: str, plural: str) -> Kind:
+    return Kind(name, GROUP, VERSION, plural)
+
+
+def _child(name: str, group: str, version: str, plural: str, optional: bool = False) -> Kind:
+    return Kind(name, group, version, plural, selector=CHATBOT_LABEL, optional=optional)
+
+
+CHATBOT = _own("Chatbot", "chatbots")
+PLUGIN = _own("Plugin", "plugins")
+PROVIDER = _own("Provider", "providers")
+SQL_CONNECTION = _own("SqlConnection", "sqlconnections")
+API_CONNECTION = _own("ApiConnection", "apiconnections")
+STORE = _own("Store", "stores")
+API_KEY = _own("ApiKey", "apikeys")
+
+SERVICE_ACCOUNT = _child("ServiceAccount", "", "v1", "serviceaccounts")
+CONFIG_MAP = _child("ConfigMap", "", "v1", "configmaps")
+SERVICE = _child("Service", "", "v1", "services")
+DEPLOYMENT = _child("Deployment", "apps", "v1", "deployments")
+INGRESS = _child("Ingress", "networking.k8s.io", "v1", "ingresses")
+CERTIFICATE = _child("Certificate", "cert-manager.io", "v1", "certificates", optional=True)
+POD = _child("Pod", "", "v1", "pods")
+
+REFERENCED = (PLUGIN, PROVIDER, SQL_CONNECTION, API_CONNECTION, STORE, API_KEY)
+CHILDREN = (SERVICE_ACCOUNT, CONFIG_MAP, DEPLOYMENT, SERVICE, INGRESS, CERTIFICATE)
+WATCHED = (CHATBOT, *REFERENCED, *CHILDREN, POD)
+
+BY_NAME = {kind.name: kind for kind in WATCHED}

@@ -1,0 +1,177 @@
+"""The real cluster: the official asyncio client, used with plain dictionaries, for typed models cost milliseconds."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import orjson
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+
+from smarter_operator import metrics, names
+from smarter_operator.cluster import ClusterError, Conflict, Manifest, NotFound, Rejected, Unavailable
+from smarter_operator.kinds import POD, Kind
+
+_APPLY = "application/apply-patch+yaml"
+_MERGE_PATCH = "application/merge-patch+json"
+_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_PAGE = 500
+_APPLY_QUERY = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
+
+Handler = Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
+
+
+async def load_configuration(kubeconfig: str) -> Configuration:
+    """Return how to reach the API server: by the kubeconfig at that path, or, when empty, as the pod's service account.
+
+    Raises:
+        kubernetes.aio.config.ConfigException: when neither is usable.
+    """
+    configuration = Configuration()
+    if kubeconfig:
+        await kube_config.load_kube_config(
+            config_file=kubeconfig, client_configuration=configuration, persist_config=False
+        )
+    else:
+        kube_config.load_incluster_config(client_configuration=configuration)
+    return configuration
+
+
+def new_session(configuration: Configuration, connections: int) -> aiohttp.ClientSession:
+    """Open a session that authenticates every request anew, so that a rotated service account token is used at once."""
+
+    async def authenticate(request: aiohttp.ClientRequest, handler: Handler) -> aiohttp.ClientResponse:
+        setting = (await configuration.auth_settings()).get("BearerToken")
+        if setting:
+            request.headers["Authorization"] = setting["value"]
+        return await handler(request)
+
+    rest = RESTClientObject(configuration)
+    connector = aiohttp.TCPConnector(limit=connections, ssl=rest.ssl_context)
+    return aiohttp.ClientSession(
+        connector=connector,
+        middlewares=(authenticate,),
+        proxy=configuration.proxy or None,
+        headers={"User-Agent": names.FIELD_MANAGER},
+        read_bufsize=2**21,
+    )
+
+
+class KubernetesCluster:
+    """A `Cluster` over HTTP. `host` and `session` come from `load_configuration` and `new_session`."""
+
+    def __init__(self, host: str, session: aiohttp.ClientSession, timeout_seconds: float) -> None:
+        self._host = host
+        self._session = session
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+
+    async def list_objects(self, kind: Kind) -> list[Manifest]:
+        objects: list[Manifest] = []
+        query = {"limit": str(_PAGE)} | ({"labelSelector": kind.selector} if kind.selector else {})
+        while True:
+            try:
+                page = await self._call(_Request(verb="GET", kind=kind, path=kind.path(), query=query))
+            except NotFound:
+                return []
+            objects += [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in page["items"]]
+            token = page.get("metadata", {}).get("continue")
+            if not token:
+                return objects
+            query["continue"] = token
+
+    async def read_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        try:
+            path = kind.path(namespace, name)
+            return await self._call(_Request(verb="GET", kind=kind, path=path, accept=_METADATA_ONLY))
+        except NotFound:
+            return None
+
+    async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
+        metadata = manifest["metadata"]
+        path = kind.path(metadata["namespace"], metadata["name"])
+        return await self._call(_apply(kind, path, manifest))
+
+    async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
+        metadata = manifest["metadata"]
+        path = kind.path(metadata["namespace"], metadata["name"]) + "/status"
+        return await self._call(_apply(kind, path, manifest))
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        try:
+            await self._call(_Request(verb="DELETE", kind=kind, path=kind.path(namespace, name), body=options))
+        except NotFound:
+            return
+
+    async def annotate_pod(self, namespace: str, name: str, annotations: dict[str, str]) -> None:
+        path = POD.path(namespace, name) + "/status"
+        query = {"fieldManager": names.FIELD_MANAGER}
+        body = {"metadata": {"annotations": annotations}}
+        request = _Request(verb="PATCH", kind=POD, path=path, query=query, body=body, content_type=_MERGE_PATCH)
+        await self._call(request)
+
+    async def _call(self, request: "_Request") -> Manifest:
+        started = time.perf_counter()
+        what = f"cannot {request.verb.lower()} {request.path}"
+        try:
+            async with self._send(request) as response:
+                answer = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            metrics.api_request(request.verb, request.kind.name, "none", time.perf_counter() - started)
+            raise Unavailable(f"{what}: {type(error).__name__}: {error}") from error
+        metrics.api_request(request.verb, request.kind.name, str(response.status), time.perf_counter() - started)
+        if response.status < 300:
+            return _parse(answer)
+        raise _error(response.status, f"{what}: {_message(answer)}", response.headers.get("Retry-After", ""))
+
+    def _send(self, request: "_Request") -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        return self._session.request(
+            request.verb,
+            self._host + request.path + (f"?{urlencode(request.query)}" if request.query else ""),
+            data=None if request.body is None else orjson.dumps(request.body),
+            headers={"Accept": request.accept, "Content-Type": request.content_type},
+            timeout=self._timeout,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Request:
+    verb: str
+    kind: Kind
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    content_type: str = "application/json"
+    accept: str = "application/json"
+
+
+def _apply(kind: Kind, path: str, manifest: Manifest) -> _Request:
+    return _Request(verb="PATCH", kind=kind, path=path, query=_APPLY_QUERY, body=manifest, content_type=_APPLY)
+
+
+def _parse(answer: bytes) -> Manifest:
+    parsed: Manifest = orjson.loads(answer)
+    return parsed
+
+
+def _message(answer: bytes) -> str:
+    """Return the sentence of a `Status` object; anything else may hold what does not belong into a log."""
+    try:
+        return str(orjson.loads(answer)["message"])
+    except (ValueError, KeyError, TypeError):
+        return "the answer is no Kubernetes Status"
+
+
+def _error(code: int, message: str, retry_after: str) -> ClusterError:
+    if code == 404:
+        return NotFound(message)
+    if code == 409:
+        return Conflict(message)
+    if code == 429 or code >= 500 or code == 401:
+        return Unavailable(message, float(retry_after) if retry_after.isdigit() else 0)
+    return Rejected(message)

@@ -1,0 +1,42 @@
+"""Names, labels, annotations and ports of everything we create. Nothing else puts names together."""
+
+import hashlib
+
+from smarter_crds.base import GROUP
+from smarter_operator.kinds import CHATBOT_LABEL
+
+FIELD_MANAGER = "smarter-operator"
+
+APPLIED_ANNOTATION = f"{GROUP}/applied"
+"""On a child: hash of what we applied last, so that a field we no longer want is noticed."""
+
+NUDGE_ANNOTATION = f"{GROUP}/config"
+"""On a pod: changed to make the kubelet refresh the mounted config at once."""
+
+HTTP_PORT_NAME = "http"
+STATUS_PORT_NAME = "status"
+CONTAINER = "runtime"
+
+
+def config_map(bot: str) -> str:
+    return f"{bot}-config"
+
+
+def certificate(bot: str, host: str) -> str:
+    """Name of the Certificate of one host, and of the Secret that cert-manager fills."""
+    return f"{bot}-{hashlib.sha256(host.encode()).hexdigest()[:8]}"
+
+
+def selector(bot: str) -> dict[str, str]:
+    """Labels which find the pods of one chatbot; they can never change after creation."""
+    return {CHATBOT_LABEL: bot}
+
+
+def labels(bot: str) -> dict[str, str]:
+    return selector(bot) | {
+        "app.kubernetes.io/name": "chatbot",
+        "app.kubernetes.io/instance": bot,
+        "app.kubernetes.io/component": "runtime",
+        "app.kubernetes.io/part-of": "smarter",
+        "app.kubernetes.io/managed-by": FIELD_MANAGER,
+    }

@@ -1,0 +1,68 @@
+"""World: every fact about one chatbot at this moment, taken from what is known without asking anybody."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from smarter_crds.compile import References
+from smarter_operator.cache import Cache, references_of
+from smarter_operator.cluster import Manifest
+from smarter_operator.kinds import BY_NAME, CHATBOT, CHILDREN, PLUGIN, POD, PROVIDER, Kind
+from smarter_operator.pods import PodReport, PodReports
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What exists around one chatbot."""
+
+    references: References
+    children: Mapping[tuple[str, str], Manifest]
+    """By (kind, name): the labelled objects that this Chatbot's UID controls."""
+    pods: tuple[Manifest, ...] = ()
+    """Those that are not on their way out."""
+    reports: Mapping[str, PodReport] = field(default_factory=dict)
+    """What the pods said when asked last, by pod UID."""
+
+    def child(self, kind: Kind, name: str) -> Manifest | None:
+        return self.children.get((kind.name, name))
+
+    def of_kind(self, kind: Kind) -> list[Manifest]:
+        return [child for (kind_name, _), child in self.children.items() if kind_name == kind.name]
+
+
+def observe(raw: Manifest, cache: Cache, reports: PodReports) -> World:
+    """Gather the facts about the Chatbot `raw`."""
+    namespace, name, uid = (raw["metadata"][key] for key in ("namespace", "name", "uid"))
+    pods = tuple(pod for pod in cache.children(POD, namespace, name).values() if _runs(pod))
+    return World(
+        references=_references(raw, cache),
+        children={
+            (kind.name, child_name): child
+            for kind in CHILDREN
+            for child_name, child in cache.children(kind, namespace, name).items()
+            if controller_uid(child) == uid
+        },
+        pods=pods,
+        reports=reports.of([pod["metadata"]["uid"] for pod in pods]),
+    )
+
+
+def controller_uid(manifest: Manifest) -> str:
+    owners = manifest["metadata"].get("ownerReferences", [])
+    return next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
+
+
+def _references(raw: Manifest, cache: Cache) -> References:
+    found: dict[str, dict[str, Manifest]] = {PLUGIN.name: {}, PROVIDER.name: {}}
+    waiting = references_of(CHATBOT, raw)
+    while waiting:
+        kind_name, (namespace, name) = waiting.pop()
+        manifest = cache.get(BY_NAME[kind_name], namespace, name)
+        if manifest is not None and name not in found.setdefault(kind_name, {}):
+            found[kind_name][name] = manifest
+            waiting |= references_of(BY_NAME[kind_name], manifest)
+    return References.parse(plugins=found[PLUGIN.name], providers=found[PROVIDER.name])
+
+
+def _runs(pod: Manifest) -> bool:
+    terminating = "deletionTimestamp" in pod["metadata"]
+    return not terminating and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")

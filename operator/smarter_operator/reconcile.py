@@ -1,0 +1,88 @@
+"""The steps by which one Chatbot becomes what it asks for: observe → compile → check → apply → prune → report."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from smarter_crds.chatbot import Chatbot
+from smarter_crds.compile import Compiled, Problem, compile_chatbot, parse
+from smarter_operator import apply, checks, resources
+from smarter_operator.cache import Cache, ObjectName
+from smarter_operator.cluster import Cluster, Manifest
+from smarter_operator.conditions import Outcome
+from smarter_operator.kinds import CHATBOT, CONFIG_MAP
+from smarter_operator.names import config_map
+from smarter_operator.observe import World, observe
+from smarter_operator.pods import PodProber, PodReports
+from smarter_operator.reporting import Reporter
+from smarter_operator.resources.config_map import good_config
+from smarter_operator.settings import Settings
+
+LOOK_AGAIN_SECONDS = 15.0
+"""How soon a Chatbot is tried again whose obstacle sends us no event: a foreign object, a quota, a missing API."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatbotReconciler:
+    """Brings Chatbots about; all that it touches is handed in."""
+
+    cluster: Cluster
+    cache: Cache
+    reports: PodReports
+    prober: PodProber
+    reporter: Reporter
+    settings: Settings
+    ask_pods: Callable[[Iterable[ObjectName]], None]
+    now: Callable[[], datetime]
+
+    async def reconcile(self, namespace: str, name: str) -> float | None:
+        """Do what the Chatbot asks for and report how far that went; repeating it is harmless."""
+        raw = self.cache.get(CHATBOT, namespace, name)
+        if raw is None or "deletionTimestamp" in raw["metadata"]:
+            self.prober.forget((namespace, name))
+            self.reporter.forget((namespace, name))
+            return None
+        outcome = await self._converge(raw)
+        self.ask_pods(self.prober.want((namespace, name), outcome.config_hash))
+        held_seconds = await self.reporter.report(raw, outcome, self.now())
+        obstacle = outcome.refused or any(problem.reason == "NameTaken" for problem in outcome.problems)
+        return held_seconds or (LOOK_AGAIN_SECONDS if obstacle else None)
+
+    async def _converge(self, raw: Manifest) -> Outcome:
+        uid = raw["metadata"]["uid"]
+        world = observe(raw, self.cache, self.reports)
+        chatbot, compiled = _compile(raw, world, self.settings)
+        desired = self._desired(chatbot, compiled, world) if chatbot and compiled.config else []
+        strangers = await apply.strangers(desired, uid, world, self.cluster)
+        facts = checks.Facts(uid=uid, compiled=compiled, world=world, desired=tuple(desired), strangers=strangers)
+        problems, refused = checks.problems(facts), []
+        if not problems:
+            refused = await apply.apply_children(desired, world, self.cluster, self.cache)
+            await apply.prune(desired, world, self.cluster)
+        world = observe(raw, self.cache, self.reports)
+        return Outcome(
+            compiled=compiled,
+            world=world,
+            problems=problems,
+            refused=tuple(refused),
+            config_hash=_served_hash(raw["metadata"]["name"], world),
+        )
+
+    def _desired(self, chatbot: Chatbot, compiled: Compiled, world: World) -> list[Manifest]:
+        live = world.child(CONFIG_MAP, config_map(chatbot.metadata.name))
+        confirmed = frozenset(report.config_hash for report in world.reports.values())
+        good = good_config(live, compiled.document, confirmed)
+        return resources.desired(chatbot, compiled, good, self.settings)
+
+
+def _compile(raw: Manifest, world: World, settings: Settings) -> tuple[Chatbot | None, Compiled]:
+    chatbot = parse(Chatbot, raw)
+    if isinstance(chatbot, Problem):
+        return None, Compiled(problems=(chatbot,))
+    return chatbot, compile_chatbot(chatbot, world.references, settings.platform)
+
+
+def _served_hash(bot: str, world: World) -> str:
+    """Return the hash of the config in the ConfigMap: the newest, or the last good one of a refused Chatbot."""
+    live = world.child(CONFIG_MAP, config_map(bot))
+    return str(live.get("data", {}).get("hash", "")) if live else ""

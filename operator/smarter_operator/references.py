@@ -1,0 +1,60 @@
+"""The status of everything that Chatbots refer to: whether it is usable, and how many use it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from smarter_crds.compile import check_resource
+from smarter_operator.cache import Cache
+from smarter_operator.cluster import Cluster, Manifest
+from smarter_operator.conditions import Verdict
+from smarter_operator.kinds import BY_NAME, Kind
+from smarter_operator.reporting import write_status
+from smarter_operator.status import dated
+
+USED_BY_SECONDS = 10.0
+"""At least so long apart are two writes that only correct the count of users."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceReconciler:
+    """Keeps the status of Plugins, Providers, connections, Stores and ApiKeys."""
+
+    cluster: Cluster
+    cache: Cache
+    now: Callable[[], datetime]
+    counted_at: dict[str, datetime]
+    """By UID: when the count was written last."""
+
+    async def reconcile(self, kind_name: str, namespace: str, name: str) -> float | None:
+        """Write the status if it differs. Returns the seconds after which a held count is due."""
+        kind = BY_NAME[kind_name]
+        raw = self.cache.get(kind, namespace, name)
+        if raw is None or "deletionTimestamp" in raw["metadata"]:
+            return None
+        uid, now, before = raw["metadata"]["uid"], self.now(), raw.get("status", {})
+        status = reference_status(kind, raw, len(self.cache.users(kind, namespace, name)), now)
+        if status == before:
+            return None
+        if {**before, "usedBy": 0} == {**status, "usedBy": 0} and uid in self.counted_at:
+            wait = USED_BY_SECONDS - (now - self.counted_at[uid]).total_seconds()
+            if wait > 0:
+                return wait
+        await write_status(kind, raw, status, self.cluster, self.cache)
+        self.counted_at[uid] = now
+        return None
+
+
+def reference_status(kind: Kind, raw: Manifest, used_by: int, now: datetime) -> dict[str, Any]:
+    problems = check_resource(kind.name, raw)
+    verdict: Verdict = ("True", "Accepted", "It can be used.")
+    if problems:
+        verdict = ("False", problems[0].reason, " ".join(problem.message for problem in problems[:3]))
+    status: dict[str, Any] = {
+        "observedGeneration": raw["metadata"]["generation"],
+        "usedBy": used_by,
+        "conditions": dated({"Accepted": verdict, "Ready": verdict}, raw, now),
+    }
+    type_name = raw.get("spec", {}).get("type") or raw.get("spec", {}).get("engine")
+    return status | ({"type": type_name} if type_name else {})

@@ -1,0 +1,24 @@
+"""What a Chatbot is made of: one pure builder per child kind, and the list of those that are wanted."""
+
+from smarter_crds.chatbot import Chatbot
+from smarter_crds.compile import Compiled
+from smarter_operator.cluster import Manifest
+from smarter_operator.drift import stamped
+from smarter_operator.resources.certificate import certificate
+from smarter_operator.resources.config_map import config_map
+from smarter_operator.resources.deployment import deployment
+from smarter_operator.resources.ingress import ingress
+from smarter_operator.resources.service import service
+from smarter_operator.resources.service_account import service_account
+from smarter_operator.settings import Settings
+
+
+def desired(chatbot: Chatbot, compiled: Compiled, good: str, settings: Settings) -> list[Manifest]:
+    """Return all children, in the order of application: what pods need to start comes before the Deployment."""
+    children = [service_account(chatbot), config_map(chatbot, compiled.document, good)]
+    if compiled.tls_mode == "Issuer":
+        children += [certificate(chatbot, compiled, host) for host in compiled.hosts]
+    if compiled.serves:
+        children += [deployment(chatbot, compiled, settings), service(chatbot)]
+        children += [ingress(chatbot, compiled)] if compiled.hosts else []
+    return [stamped(child) for child in children]

@@ -1,0 +1,25 @@
+"""One Certificate per host, so that one name that cannot be certified does not block the others."""
+
+from smarter_crds.chatbot import Chatbot
+from smarter_crds.compile import Compiled
+from smarter_operator import names
+from smarter_operator.cluster import Manifest
+from smarter_operator.kinds import CERTIFICATE
+from smarter_operator.resources.metadata import metadata
+
+
+def certificate(chatbot: Chatbot, compiled: Compiled, host: str) -> Manifest:
+    assert compiled.issuer is not None
+    name = names.certificate(chatbot.metadata.name, host)
+    return {
+        "apiVersion": CERTIFICATE.api_version,
+        "kind": CERTIFICATE.name,
+        "metadata": metadata(chatbot, name),
+        "spec": {
+            "secretName": name,
+            "dnsNames": [host],
+            "issuerRef": {"group": CERTIFICATE.group, "kind": compiled.issuer.kind, "name": compiled.issuer.name},
+            "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
+            "usages": ["digital signature", "server auth"],
+        },
+    }

@@ -1,0 +1,111 @@
+"""The Deployment that runs a chatbot's pods. Nothing in the pod template depends on the config's content."""
+
+from typing import Any
+
+from smarter_crds.chatbot import Chatbot
+from smarter_crds.compile import Compiled
+from smarter_crds.runtime_config import API_PORT, CONFIG_DIRECTORY, SECRETS_DIRECTORY, STATUS_PORT
+from smarter_operator import names
+from smarter_operator.cluster import Manifest
+from smarter_operator.resources.metadata import metadata
+from smarter_operator.settings import Settings
+
+DRAIN_SECONDS = 30
+"""What a pod gets beyond its longest answer before it is killed."""
+
+_USER = 65532
+
+
+def deployment(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> Manifest:
+    bot = chatbot.metadata.name
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(chatbot, bot),
+        "spec": {
+            "replicas": compiled.replicas,
+            "selector": {"matchLabels": names.selector(bot)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "revisionHistoryLimit": 3,
+            "template": {"metadata": {"labels": names.labels(bot)}, "spec": _pod(chatbot, compiled, settings)},
+        },
+    }
+
+
+def _pod(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> dict[str, Any]:
+    assert compiled.config is not None
+    return {
+        "serviceAccountName": chatbot.metadata.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": compiled.config.limits.max_answer_seconds + DRAIN_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(compiled, settings)],
+        "volumes": _volumes(chatbot, compiled),
+    }
+
+
+def _container(compiled: Compiled, settings: Settings) -> dict[str, Any]:
+    return {
+        "name": names.CONTAINER,
+        "image": settings.runtime_image,
+        "imagePullPolicy": settings.runtime_image_pull_policy,
+        "env": [{"name": "SMARTER_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}],
+        "ports": [
+            {"name": names.HTTP_PORT_NAME, "containerPort": API_PORT, "protocol": "TCP"},
+            {"name": names.STATUS_PORT_NAME, "containerPort": STATUS_PORT, "protocol": "TCP"},
+        ],
+        "resources": compiled.resources,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "startupProbe": _probe("/livez", period_seconds=1, failure_threshold=120),
+        "readinessProbe": _probe("/readyz", period_seconds=2, failure_threshold=2),
+        "livenessProbe": _probe("/livez", period_seconds=10, failure_threshold=6),
+        # Routers go on sending for a moment after they are told; the pod answers until they have heard.
+        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": _mounts(compiled),
+    }
+
+
+def _probe(path: str, *, period_seconds: int, failure_threshold: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": names.HTTP_PORT_NAME},
+        "periodSeconds": period_seconds,
+        "timeoutSeconds": 3,
+        "failureThreshold": failure_threshold,
+    }
+
+
+def _mounts(compiled: Compiled) -> list[dict[str, Any]]:
+    mounts: list[dict[str, Any]] = [
+        {"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True},
+        {"name": "tmp", "mountPath": "/tmp"},
+    ]
+    if compiled.secrets:
+        mounts.append({"name": "secrets", "mountPath": SECRETS_DIRECTORY, "readOnly": True})
+    return mounts
+
+
+def _volumes(chatbot: Chatbot, compiled: Compiled) -> list[dict[str, Any]]:
+    volumes: list[dict[str, Any]] = [
+        {"name": "config", "configMap": {"name": names.config_map(chatbot.metadata.name)}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+    ]
+    if compiled.secrets:
+        # Optional: a missing Secret must not keep the pod from starting; the runtime reports it by name.
+        sources = [
+            {"secret": {"name": s.name, "items": [{"key": s.key, "path": s.file}], "optional": True}}
+            for s in compiled.secrets
+        ]
+        volumes.append({"name": "secrets", "projected": {"sources": sources}})
+    return volumes

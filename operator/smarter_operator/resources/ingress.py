@@ -1,0 +1,36 @@
+"""The Ingress that leads a chatbot's hosts to its Service."""
+
+from typing import Any
+
+from smarter_crds.chatbot import Chatbot
+from smarter_crds.compile import Compiled
+from smarter_operator import names
+from smarter_operator.cluster import Manifest
+from smarter_operator.resources.metadata import metadata
+
+_STREAMING = {
+    # Answers are streams that may pause while a tool runs; the controllers' default timeouts would cut them.
+    "projectcontour.io/response-timeout": "infinity",
+    "nginx.ingress.kubernetes.io/proxy-read-timeout": "3600",
+    "nginx.ingress.kubernetes.io/proxy-buffering": "off",
+}
+
+
+def ingress(chatbot: Chatbot, compiled: Compiled) -> Manifest:
+    spec: dict[str, Any] = {"rules": [_rule(chatbot, host) for host in compiled.hosts]}
+    if compiled.ingress_class:
+        spec["ingressClassName"] = compiled.ingress_class
+    if compiled.tls_mode == "Issuer":
+        bot = chatbot.metadata.name
+        spec["tls"] = [{"hosts": [host], "secretName": names.certificate(bot, host)} for host in compiled.hosts]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": metadata(chatbot, chatbot.metadata.name, _STREAMING),
+        "spec": spec,
+    }
+
+
+def _rule(chatbot: Chatbot, host: str) -> dict[str, Any]:
+    backend = {"service": {"name": chatbot.metadata.name, "port": {"name": names.HTTP_PORT_NAME}}}
+    return {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}

@@ -1,0 +1,72 @@
+"""Facts → the status that is written: computed whole, compared, and written once if it differs."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from smarter_operator import names
+from smarter_operator.cluster import Manifest
+from smarter_operator.conditions import Outcome, Verdict, conditions
+from smarter_operator.kinds import CERTIFICATE, DEPLOYMENT
+
+Status = dict[str, Any]
+
+
+def chatbot_status(raw: Manifest, outcome: Outcome, now: datetime) -> Status:
+    """Return the whole status of the Chatbot `raw`; `now` stamps the conditions that flip."""
+    bot, before = raw["metadata"]["name"], raw.get("status", {})
+    compiled = outcome.compiled
+    deployment = (outcome.world.child(DEPLOYMENT, bot) or {}).get("status", {})
+    found: Status = {
+        "observedGeneration": raw["metadata"]["generation"],
+        "url": compiled.url or before.get("url", ""),
+        "hosts": [_host(bot, host, outcome) for host in compiled.hosts],
+        "model": compiled.model or before.get("model", ""),
+        "configHash": outcome.config_hash,
+        "replicas": deployment.get("replicas", 0),
+        "readyReplicas": deployment.get("readyReplicas", 0),
+        "selector": ",".join(f"{key}={value}" for key, value in names.selector(bot).items()),
+        "pluginCount": len(compiled.plugins),
+        "plugins": [dict(plugin) for plugin in compiled.plugins],
+        "defaults": dict(compiled.defaults),
+        "conditions": dated(conditions(bot, outcome), raw, now),
+    }
+    expiries = [
+        str(c["status"]["notAfter"]) for c in outcome.world.of_kind(CERTIFICATE) if "notAfter" in c.get("status", {})
+    ]
+    if expiries:
+        found["certificateExpiry"] = min(expiries)
+    return {key: value for key, value in found.items() if value not in ("", [], {})}
+
+
+def dated(found: Mapping[str, Verdict], raw: Manifest, now: datetime) -> list[dict[str, Any]]:
+    """Write verdicts as conditions; one whose status did not flip keeps its time."""
+    before = {condition["type"]: condition for condition in raw.get("status", {}).get("conditions", [])}
+    return [_condition(name, verdict, before.get(name, {}), raw, now) for name, verdict in found.items()]
+
+
+def _condition(name: str, verdict: Verdict, before: Mapping[str, Any], raw: Manifest, now: datetime) -> dict[str, Any]:
+    status, reason, message = verdict
+    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    kept = before.get("lastTransitionTime", stamp) if before.get("status") == status else stamp
+    return {
+        "type": name,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "observedGeneration": raw["metadata"]["generation"],
+        "lastTransitionTime": kept,
+    }
+
+
+def _host(bot: str, host: str, outcome: Outcome) -> dict[str, Any]:
+    found: dict[str, Any] = {"host": host}
+    name = names.certificate(bot, host)
+    certificate = outcome.world.child(CERTIFICATE, name)
+    if certificate is not None:
+        status = certificate.get("status", {})
+        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
+        found["certificate"] = {"ready": ready, "secretName": name}
+        if "notAfter" in status:
+            found["certificate"]["notAfter"] = status["notAfter"]
+    return found

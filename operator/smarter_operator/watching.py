@@ -1,0 +1,57 @@
+"""Events → keys: what must be looked at again because one object changed."""
+
+from collections.abc import Iterator
+
+from smarter_operator.cache import Cache, Change, references_of
+from smarter_operator.cluster import Manifest
+from smarter_operator.kinds import CHATBOT, CHATBOT_LABEL, CHILDREN, POD, REFERENCED
+
+Key = tuple[str, str, str]
+"""Name of the kind, namespace, name."""
+
+
+def key_of(kind_name: str, manifest: Manifest) -> Key:
+    return kind_name, manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]
+
+
+def urgent_keys(change: Change, cache: Cache) -> Iterator[Key]:
+    """Yield the resources whose desired or observed state the change may touch."""
+    manifest = change.after or change.before
+    assert manifest is not None
+    if change.kind is CHATBOT:
+        yield key_of(CHATBOT.name, manifest)
+    elif change.kind in REFERENCED:
+        yield key_of(change.kind.name, manifest)
+        if _spec_changed(change):
+            _, namespace, name = key_of(change.kind.name, manifest)
+            yield from ((CHATBOT.name, *user) for user in cache.users(change.kind, namespace, name))
+    elif change.kind in CHILDREN or (change.kind is POD and _pod_changed(change)):
+        yield CHATBOT.name, manifest["metadata"]["namespace"], manifest["metadata"]["labels"][CHATBOT_LABEL]
+
+
+def patient_keys(change: Change) -> set[Key]:
+    """Return the resources whose count of users the change may touch."""
+    if change.kind is not CHATBOT:
+        return set()
+    before, after = (references_of(CHATBOT, side) if side else set() for side in (change.before, change.after))
+    return {(kind_name, *name) for kind_name, name in before ^ after}
+
+
+def _spec_changed(change: Change) -> bool:
+    """The status of a Plugin must not wake its users, only its content and its coming and going."""
+    if change.before is None or change.after is None:
+        return True
+    return bool(change.before["metadata"].get("generation") != change.after["metadata"].get("generation"))
+
+
+def _pod_changed(change: Change) -> bool:
+    """Our own nudges change annotations only; they mean nothing to the Chatbot."""
+    if change.before is None or change.after is None:
+        return True
+    return any(
+        _seen(change.before, member) != _seen(change.after, member) for member in ("status", "deletionTimestamp")
+    )
+
+
+def _seen(pod: Manifest, member: str) -> object:
+    return pod.get("status") if member == "status" else pod["metadata"].get(member)
