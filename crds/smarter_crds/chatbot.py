@@ -147,7 +147,9 @@ class ChatbotSpec(ApiModel):
         # `/scale` needs a number in the resource itself.
         json_schema_extra={"x-keep-default": True},
     )
-    resources: Resources | None = Field(None, description="Computing resources of each pod. Default: the platform's.")
+    resources: Resources | None = Field(
+        None, description="Computing resources of each pod, as a whole. Default: the platform's."
+    )
     runtime: RuntimeOverride | None = Field(
         None, description="Program that serves the bot. Default: the platform's runtime."
     )

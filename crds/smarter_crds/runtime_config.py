@@ -35,6 +35,9 @@ CONFIG_DIRECTORY = "/etc/smarter/config"
 SECRETS_DIRECTORY = "/etc/smarter/secrets"
 """Where the pod mounts the Secrets it needs; `apiKeyFile` is relative to it."""
 
+MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
+"""Most bytes of a config before compression; a reader refuses to unfold more."""
+
 DirectiveName = Literal["Always", "SearchTerms", "Llm"]
 MatchName = Literal["Words", "Substring"]
 EffortName = Literal["None", "Minimal", "Low", "Medium", "High"]
@@ -207,7 +210,7 @@ def pack(document: bytes) -> bytes:
     return gzip.compress(document, compresslevel=6, mtime=0)
 
 
-def unpack(packed: bytes, max_bytes: int = 16 * 1024 * 1024) -> bytes:
+def unpack(packed: bytes, max_bytes: int = MAX_DOCUMENT_BYTES) -> bytes:
     """Decompress what `pack` made.
 
     Raises:

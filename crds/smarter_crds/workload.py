@@ -61,7 +61,7 @@ class Resources(ApiModel):
     limits: dict[QualifiedKey, Quantity] = Field(
         default_factory=dict,
         max_length=16,
-        description="What a pod may use at most, for example `{memory: 256Mi}`. Default: the platform's.",
+        description="What a pod may use at most, for example `{memory: 256Mi}`. Default: not limited.",
     )
 
 

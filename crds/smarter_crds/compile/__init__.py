@@ -1,0 +1,23 @@
+"""From a Chatbot and what it refers to, to the config that its pods serve: pure functions, shared by all programs."""
+
+from smarter_crds.compile.chatbot import compile_chatbot
+from smarter_crds.compile.model import Compiled, Platform, PlatformLimits, References, SecretFile, Settled
+from smarter_crds.compile.plugins import check_plugin
+from smarter_crds.compile.problems import Problem, parse
+from smarter_crds.compile.providers import check_provider
+from smarter_crds.compile.support import check_unsupported
+
+__all__ = [
+    "Compiled",
+    "Platform",
+    "PlatformLimits",
+    "Problem",
+    "References",
+    "SecretFile",
+    "Settled",
+    "check_plugin",
+    "check_provider",
+    "check_unsupported",
+    "compile_chatbot",
+    "parse",
+]

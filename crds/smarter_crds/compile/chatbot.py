@@ -1,0 +1,191 @@
+"""Compiles a Chatbot and what it refers to into the config that its pods serve."""
+
+from dataclasses import dataclass, replace
+
+from smarter_crds.chatbot import Chatbot
+from smarter_crds.chatbot_status import AccessDefaults, BotPluginStatus, ChatbotDefaults, ModelDefaults
+from smarter_crds.compile.app import app_config, app_defaults
+from smarter_crds.compile.checks import CHECKS
+from smarter_crds.compile.exposure import Route, route, route_defaults, route_problems, route_warnings
+from smarter_crds.compile.model import Compiled, Platform, PlatformLimits, References, Settled
+from smarter_crds.compile.plugins import plugin_size
+from smarter_crds.compile.problems import Problem
+from smarter_crds.compile.providers import default_model, provider_config, provider_secrets, provider_warnings
+from smarter_crds.compile.resolve import Resolved, bot_provider, resolve_plugins
+from smarter_crds.limits import Limits
+from smarter_crds.provider import Provider
+from smarter_crds.runtime_config import (
+    MAX_DOCUMENT_BYTES,
+    BotIdentity,
+    LimitsConfig,
+    ModelConfig,
+    RuntimeConfig,
+    config_hash,
+    pack,
+    to_json,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bot:
+    """Everything that is known of a bot before its config is written."""
+
+    chatbot: Chatbot
+    platform: Platform
+    provider: Provider | None
+    plugins: tuple[Resolved, ...]
+    plugin_problems: tuple[Problem, ...]
+    route: Route
+
+    @property
+    def language(self) -> str:
+        return self.chatbot.spec.language or self.platform.language
+
+    @property
+    def model_name(self) -> str:
+        return self.chatbot.spec.model.name or (default_model(self.provider) if self.provider else "")
+
+    @property
+    def providers(self) -> dict[str, Provider]:
+        """All Providers that the bot uses, by name."""
+        used = [self.provider, *(plugin.provider for plugin in self.plugins)]
+        return {provider.metadata.name: provider for provider in used if provider}
+
+
+def compile_chatbot(chatbot: Chatbot, references: References, platform: Platform) -> Compiled:
+    """Return the config of `chatbot`, or why it has none; equal input gives equal output."""
+    bot = _gather(chatbot, references, platform)
+    problems = [problem for check in CHECKS for problem in check(chatbot, references, platform)]
+    problems += route_problems(chatbot, bot.route)
+    if problems:
+        return replace(_refused(bot), problems=tuple(problems))
+    config = _config(bot)
+    document = to_json(config)
+    if too_large := _too_large(config, document, references.good_config_bytes, platform.max_config_bytes):
+        return replace(_refused(bot), problems=(too_large,))
+    return replace(_refused(bot), config=config, document=document, hash=config_hash(document))
+
+
+def _gather(chatbot: Chatbot, references: References, platform: Platform) -> _Bot:
+    outcomes = resolve_plugins(chatbot, references)
+    return _Bot(
+        chatbot=chatbot,
+        platform=platform,
+        provider=bot_provider(chatbot, references),
+        plugins=tuple(outcome for outcome in outcomes if isinstance(outcome, Resolved)),
+        plugin_problems=tuple(outcome for outcome in outcomes if isinstance(outcome, Problem)),
+        route=route(chatbot, platform),
+    )
+
+
+def _refused(bot: _Bot) -> Compiled:
+    """Return all that can be said of a bot without its config."""
+    secrets = {file for provider in bot.providers.values() for file in provider_secrets(provider)}
+    name = f"{bot.provider.metadata.name}/{bot.model_name}" if bot.provider and bot.model_name else ""
+    return Compiled(
+        config=None,
+        document=b"",
+        hash="",
+        problems=(),
+        plugin_problems=bot.plugin_problems,
+        warnings=_warnings(bot),
+        settled=_settled(bot),
+        defaults=_defaults(bot),
+        model=name,
+        plugins=tuple(
+            BotPluginStatus(name=plugin.config.name, type=plugin.config.type, hash=plugin.config.hash)
+            for plugin in bot.plugins
+        ),
+        secrets=tuple(sorted(secrets, key=lambda file: file.path)),
+    )
+
+
+def _warnings(bot: _Bot) -> tuple[str, ...]:
+    warnings = [*route_warnings(bot.chatbot), *(provider_warnings(bot.provider) if bot.provider else ())]
+    warnings += (warning for plugin in bot.plugins for warning in plugin.warnings)
+    return tuple(dict.fromkeys(warnings))
+
+
+def _settled(bot: _Bot) -> Settled:
+    spec, route = bot.chatbot.spec, bot.route
+    return Settled(
+        state=spec.state or "Active",
+        replicas=1 if spec.scaling.replicas is None else spec.scaling.replicas,
+        resources=spec.resources or bot.platform.resources,
+        exposure_type=route.type,
+        hosts=route.hosts,
+        url=route.url,
+        class_name=route.class_name,
+        tls_mode=route.tls_mode,
+        issuer_ref=route.issuer_ref,
+    )
+
+
+def _defaults(bot: _Bot) -> ChatbotDefaults:
+    spec, limits = bot.chatbot.spec, bot.chatbot.spec.limits or Limits()
+    open_limits = {
+        name: getattr(bot.platform.limits, name)
+        for name in PlatformLimits.model_fields
+        if getattr(limits, name) is None and getattr(bot.platform.limits, name) is not None
+    }
+    return ChatbotDefaults(
+        state=None if spec.state else "Active",
+        language=None if spec.language else bot.platform.language,
+        time_zone=None if spec.time_zone else bot.platform.time_zone,
+        model=None if spec.model.name or not bot.model_name else ModelDefaults(name=bot.model_name),
+        app=app_defaults(bot.chatbot, app_config(bot.chatbot, bot.language)),
+        exposure=route_defaults(bot.chatbot, bot.route),
+        access=None if spec.access and spec.access.mode else AccessDefaults(mode="Public"),
+        limits=Limits(**open_limits) if open_limits else None,
+        resources=None if spec.resources else bot.platform.resources,
+    )
+
+
+def _config(bot: _Bot) -> RuntimeConfig:
+    spec, metadata = bot.chatbot.spec, bot.chatbot.metadata
+    return RuntimeConfig(
+        bot=BotIdentity(name=metadata.name, namespace=metadata.namespace, uid=metadata.uid),
+        description=spec.description or "",
+        language=bot.language,
+        time_zone=spec.time_zone or bot.platform.time_zone,
+        system_prompt=spec.system_prompt or "",
+        model=ModelConfig(
+            provider=spec.model.provider_ref.name,
+            name=bot.model_name,
+            temperature=spec.model.temperature,
+            max_tokens=spec.model.max_tokens,
+            top_p=spec.model.top_p,
+            reasoning_effort=spec.model.reasoning_effort,
+        ),
+        providers={name: provider_config(provider) for name, provider in bot.providers.items()},
+        plugins=tuple(plugin.config for plugin in bot.plugins),
+        app=app_config(bot.chatbot, bot.language),
+        hosts=bot.route.hosts,
+        limits=_limits(bot),
+    )
+
+
+def _limits(bot: _Bot) -> LimitsConfig:
+    own = bot.chatbot.spec.limits or Limits()
+    chosen = {name: getattr(own, name) for name in PlatformLimits.model_fields if getattr(own, name) is not None}
+    return LimitsConfig(**(bot.platform.limits.model_dump() | chosen))
+
+
+def _too_large(config: RuntimeConfig, document: bytes, good_bytes: int, most_bytes: int) -> Problem | None:
+    packed = _packed_size(document, good_bytes, most_bytes)
+    if len(document) <= MAX_DOCUMENT_BYTES and packed + max(packed, good_bytes) <= most_bytes:
+        return None
+    largest = max(config.plugins, key=plugin_size, default=None)
+    way_out = f"shorten Plugin {largest.name!r}, the largest" if largest else "shorten `spec.systemPrompt`"
+    return Problem(
+        "ConfigTooLarge",
+        f"The bot's config takes {packed} bytes compressed, and together with the last good one {most_bytes} are "
+        f"allowed; {way_out}.",
+    )
+
+
+def _packed_size(document: bytes, good_bytes: int, most_bytes: int) -> int:
+    """Return the compressed size; what fits uncompressed is not worth compressing."""
+    if len(document) + max(len(document), good_bytes) <= most_bytes:
+        return len(document)
+    return len(pack(document))

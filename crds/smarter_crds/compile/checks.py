@@ -1,0 +1,103 @@
+"""Why a Chatbot is refused: a list of small functions, each with one reason."""
+
+import difflib
+import zoneinfo
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import cache
+
+from smarter_crds.chatbot import Chatbot
+from smarter_crds.compile.model import Platform, References
+from smarter_crds.compile.problems import Problem
+from smarter_crds.compile.providers import IGNORED_PARAMETERS, default_model, find_provider
+from smarter_crds.compile.support import CHATBOT, unsupported
+
+Check = Callable[[Chatbot, References, Platform], Iterator[Problem]]
+
+
+def nothing_unsupported_is_set(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
+    yield from unsupported(chatbot.spec, CHATBOT)
+
+
+def one_pod_without_store(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
+    scaling = chatbot.spec.scaling
+    if scaling.type == "Fixed" and (scaling.replicas or 0) > 1 and chatbot.spec.store_ref is None:
+        yield Problem(
+            "StoreRequired",
+            f"{scaling.replicas} pods need a store that they share, and `spec.storeRef` is not supported yet; "
+            "set `spec.scaling.replicas` to 1.",
+        )
+
+
+def public_bots_have_a_token_limit(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
+    mode = chatbot.spec.access.mode if chatbot.spec.access else None
+    limit = chatbot.spec.limits.tokens_per_day if chatbot.spec.limits else None
+    if mode in (None, "Public") and limit is None and platform.limits.tokens_per_day is None:
+        yield Problem(
+            "TokensPerDayRequired",
+            "A Public bot needs a limit of tokens, and the platform sets none; add `spec.limits.tokensPerDay`.",
+        )
+
+
+def time_zone_exists(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
+    name, known = chatbot.spec.time_zone, _time_zones()
+    if name is None or not known or name in known:
+        return
+    close = difflib.get_close_matches(name, known, n=1) or ["Europe/Madrid"]
+    yield Problem("InvalidTimeZone", f"`spec.timeZone` {name!r} is no time zone; use a name such as {close[0]!r}.")
+
+
+def tools_have_different_names(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
+    for name, count in Counter(plugin.name for plugin in chatbot.spec.plugins).items():
+        if count > 1:
+            yield Problem(
+                "ToolNameCollision",
+                f"`spec.plugins` names Plugin {name!r} {count} times, so {count} tools would have the same name; "
+                "remove all but one.",
+            )
+
+
+def provider_and_model_are_known(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
+    model = chatbot.spec.model
+    namespace = chatbot.metadata.namespace
+    provider = find_provider(model.provider_ref.name, references, namespace, "`spec.model.providerRef`")
+    if isinstance(provider, Problem):
+        yield provider
+    elif not (model.name or default_model(provider)):
+        yield Problem(
+            "ModelNameMissing",
+            f"Neither `spec.model.name` nor `spec.defaultModel` of Provider {provider.metadata.name!r} names a model; "
+            "add one of them.",
+        )
+
+
+def provider_heeds_what_is_set(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
+    model = chatbot.spec.model
+    provider = references.providers.get(model.provider_ref.name)
+    if provider is None or isinstance(provider, Problem):
+        return
+    for name in IGNORED_PARAMETERS.get(provider.spec.type, ()):
+        if getattr(model, name) is not None:
+            alias = type(model).model_fields[name].alias
+            yield Problem(
+                "IgnoredByProvider",
+                f"`spec.model.{alias}` has no effect on Provider {provider.metadata.name!r}, which is of type "
+                f"`{provider.spec.type}`; remove it.",
+            )
+
+
+CHECKS: tuple[Check, ...] = (
+    nothing_unsupported_is_set,
+    one_pod_without_store,
+    public_bots_have_a_token_limit,
+    time_zone_exists,
+    tools_have_different_names,
+    provider_and_model_are_known,
+    provider_heeds_what_is_set,
+)
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    # Empty in an image without time zone data; then the name is believed.
+    return frozenset(zoneinfo.available_timezones())

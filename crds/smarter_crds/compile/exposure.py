@@ -1,0 +1,105 @@
+"""Hosts, route and certificates of a bot: what the spec says, filled in from the platform."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from smarter_crds.base import Metadata
+from smarter_crds.chatbot import Chatbot
+from smarter_crds.chatbot_status import ExposureDefaults, TlsDefaults
+from smarter_crds.compile.model import Platform
+from smarter_crds.compile.problems import Problem
+from smarter_crds.exposure import CertificateMode, Exposure, ExposureTls, ExposureType, IssuerRef
+
+_MAX_LABEL = 63
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """How a bot is reached."""
+
+    type: ExposureType
+    hosts: tuple[str, ...]
+    url: str
+    class_name: str
+    tls_mode: CertificateMode
+    issuer_ref: IssuerRef | None
+
+
+def default_host(metadata: Metadata, base_domain: str) -> str:
+    """Return the host `<name>-<namespace>.<baseDomain>`; what is too long for DNS is cut and told apart by a hash."""
+    label = f"{metadata.name}-{metadata.namespace}"
+    if len(label) > _MAX_LABEL:
+        digest = hashlib.sha256(f"{metadata.namespace}/{metadata.name}".encode()).hexdigest()[:8]
+        label = f"{label[: _MAX_LABEL - 9].rstrip('-')}-{digest}"
+    return f"{label}.{base_domain}"
+
+
+def route(chatbot: Chatbot, platform: Platform) -> Route:
+    """Decide how `chatbot` is reached."""
+    exposure = chatbot.spec.exposure or Exposure()
+    asked = exposure.tls or ExposureTls()
+    issuer = asked.issuer_ref or platform.issuer_ref
+    mode = asked.mode or ("Issuer" if issuer else platform.tls_mode)
+    hosts = _hosts(chatbot, exposure, platform)
+    scheme = "http" if mode == "Disabled" else "https"
+    return Route(
+        type=exposure.type or ("Ingress" if hosts else "None"),
+        hosts=hosts,
+        url=f"{scheme}://{(exposure.hosts or hosts)[0]}" if hosts else "",
+        class_name=exposure.class_name or platform.ingress_class_name,
+        tls_mode=mode,
+        issuer_ref=issuer if mode == "Issuer" else None,
+    )
+
+
+def route_problems(chatbot: Chatbot, route: Route) -> Iterator[Problem]:
+    """Yield why the bot cannot be reached as it asks for."""
+    if route.type != "None" and not route.hosts:
+        yield Problem(
+            "HostRequired",
+            f"`spec.exposure.type` is `{route.type}`, but the bot has no host and the platform no base domain; "
+            "add one to `spec.exposure.hosts`, or use type `None`.",
+        )
+    if route.type != "None" and route.tls_mode == "Issuer" and route.issuer_ref is None:
+        yield Problem(
+            "IssuerRequired",
+            "`spec.exposure.tls.mode` is `Issuer`, but neither the bot nor the platform names an issuer; "
+            "add `spec.exposure.tls.issuerRef`, or use mode `External` or `Disabled`.",
+        )
+
+
+def route_warnings(chatbot: Chatbot) -> Iterator[str]:
+    """Yield what is set about the route and has no effect."""
+    exposure = chatbot.spec.exposure or Exposure()
+    if exposure.type == "None":
+        for name, value in (("hosts", exposure.hosts), ("className", exposure.class_name), ("tls", exposure.tls)):
+            if value:
+                yield f"`spec.exposure.{name}` has no effect with type `None`."
+    elif exposure.tls and exposure.tls.issuer_ref and exposure.tls.mode not in (None, "Issuer"):
+        yield f"`spec.exposure.tls.issuerRef` has no effect with mode `{exposure.tls.mode}`."
+
+
+def route_defaults(chatbot: Chatbot, route: Route) -> ExposureDefaults | None:
+    """Return what the platform filled in about the route."""
+    exposure = chatbot.spec.exposure or Exposure()
+    if route.type == "None":
+        return None if exposure.type else ExposureDefaults(type="None")
+    asked = exposure.tls or ExposureTls()
+    tls = TlsDefaults(
+        mode=None if asked.mode else route.tls_mode,
+        issuer_ref=None if asked.issuer_ref else route.issuer_ref,
+    )
+    defaults = ExposureDefaults(
+        type=None if exposure.type else route.type,
+        class_name=None if exposure.class_name else route.class_name or None,
+        tls=None if tls == TlsDefaults() else tls,
+    )
+    return None if defaults == ExposureDefaults() else defaults
+
+
+def _hosts(chatbot: Chatbot, exposure: Exposure, platform: Platform) -> tuple[str, ...]:
+    if exposure.type == "None":
+        return ()
+    own = (default_host(chatbot.metadata, platform.base_domain),) if platform.base_domain else ()
+    return own + tuple(host for host in exposure.hosts if host not in own)

@@ -1,0 +1,125 @@
+"""What goes into compile and what comes out of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import Field
+
+from smarter_crds.base import ApiModel
+from smarter_crds.chatbot import State
+from smarter_crds.chatbot_status import BotPluginStatus, ChatbotDefaults
+from smarter_crds.compile.problems import Problem
+from smarter_crds.exposure import CertificateMode, ExposureType, IssuerRef
+from smarter_crds.plugin import Plugin
+from smarter_crds.provider import Provider
+from smarter_crds.runtime_config import RuntimeConfig
+from smarter_crds.workload import Resources
+
+
+class PlatformLimits(ApiModel):
+    """Limits of a bot that sets none itself."""
+
+    tokens_per_day: int | None = None
+    """Tokens in and out per day (UTC); None: every Public bot must set its own."""
+    max_prompt_characters: int = 8000
+    max_tool_calls_per_turn: int = 8
+    max_selected_plugins: int = 8
+    max_answer_seconds: int = 300
+
+
+class Platform(ApiModel):
+    """What the platform team has chosen for all bots."""
+
+    base_domain: str = ""
+    """Domain below which every bot has its default host `<name>-<namespace>.<baseDomain>`; empty: there are none."""
+    language: str = "en"
+    time_zone: str = "UTC"
+    ingress_class_name: str = ""
+    """IngressClass of bots that name none; empty: the cluster's default class."""
+    issuer_ref: IssuerRef | None = None
+    """Issuer of certificates for bots that name none; None: such bots get no certificates."""
+    tls_mode: Literal["External", "Disabled"] = "Disabled"
+    """How bots are reached for which there is no issuer: TLS ends in front of the cluster, or there is none."""
+    limits: PlatformLimits = PlatformLimits()
+    resources: Resources = Resources(requests={"cpu": "50m", "memory": "128Mi"}, limits={"memory": "256Mi"})
+    max_config_bytes: int = Field(1_000_000, ge=1)
+    """Most bytes that a bot's ConfigMap may hold: the compressed config, and the last good one beside it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """What a Chatbot may refer to in its namespace, by name; what is missing does not exist.
+
+    A Problem stands for an object that exists and cannot be read.
+    """
+
+    plugins: Mapping[str, Plugin | Problem] = field(default_factory=dict)
+    providers: Mapping[str, Provider | Problem] = field(default_factory=dict)
+    good_config_bytes: int = 0
+    """Size of the compressed config that pods have confirmed last."""
+
+
+@dataclass(frozen=True)
+class SecretFile:
+    """A key of a Secret that the pod needs as a file; `path` is relative to the runtime's secrets folder."""
+
+    secret_name: str
+    key: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What holds for the bot's children once the platform has filled in what the spec leaves open."""
+
+    state: State
+    replicas: int
+    resources: Resources
+    exposure_type: ExposureType
+    hosts: tuple[str, ...]
+    """The default host first, then those of the spec; empty if the bot is not exposed."""
+    url: str
+    """Where the bot is reached; empty if it is not exposed."""
+    class_name: str
+    """IngressClass; empty: the cluster's default class."""
+    tls_mode: CertificateMode
+    issuer_ref: IssuerRef | None
+    """Set if, and only if, `tls_mode` is `Issuer` and an issuer is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled:
+    """What became of a Chatbot."""
+
+    config: RuntimeConfig | None
+    """None if the bot is refused."""
+    document: bytes
+    """Canonical JSON of the config; empty if the bot is refused."""
+    hash: str
+    """Hash of the document; empty if the bot is refused."""
+    problems: tuple[Problem, ...]
+    """Why the bot is refused."""
+    plugin_problems: tuple[Problem, ...]
+    """Why plugins are left out of the config; the rest serves."""
+    warnings: tuple[str, ...]
+    """What is set and has no effect."""
+    settled: Settled
+    defaults: ChatbotDefaults
+    """What the platform filled in, for `status.defaults`."""
+    model: str
+    """Provider and model, for `status.model`; empty if they are not known."""
+    plugins: tuple[BotPluginStatus, ...]
+    """Plugins in the config, for `status.plugins`."""
+    secrets: tuple[SecretFile, ...]
+    """What the pod needs mounted."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Host names of the bot: the default host first, then those of the spec."""
+        return self.settled.hosts
+
+    @property
+    def url(self) -> str:
+        """Where the bot is reached; empty if it is not exposed."""
+        return self.settled.url

@@ -1,0 +1,115 @@
+"""Plugins: what is wrong with one, and how it appears in a bot's config."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from smarter_crds.compile.problems import Problem
+from smarter_crds.compile.providers import default_model
+from smarter_crds.compile.support import PLUGIN, unsupported
+from smarter_crds.plugin import Plugin, PromptModel
+from smarter_crds.provider import Provider
+from smarter_crds.runtime_config import ModelOverrides, PluginConfig, SelectorConfig, StaticConfig
+
+MAX_DATA_BYTES = 128 * 1024
+MAX_DATA_DEPTH = 32
+
+_DEFAULT_RESULT_CHARACTERS = 16000
+
+
+def check_plugin(plugin: Plugin) -> tuple[Problem, ...]:
+    """Return why `plugin` cannot be used, whoever uses it."""
+    problems = unsupported(plugin.spec, PLUGIN)
+    if problems or plugin.spec.static is None:
+        return problems
+    return tuple(_check_data(plugin.spec.static.data or {}))
+
+
+def plugin_warnings(plugin: Plugin) -> Iterator[str]:
+    """Yield what is set in `plugin` and has no effect."""
+    selector = plugin.spec.selector
+    if selector.match is not None and selector.directive != "SearchTerms":
+        yield (
+            f"Plugin {plugin.metadata.name!r}: `spec.selector.match` has no effect with directive "
+            f"`{selector.directive}`."
+        )
+
+
+def plugin_config(plugin: Plugin, provider: Provider | None, bot_provider: str) -> PluginConfig:
+    """Build the config of `plugin`; `provider` is the one that its prompt names, if it names one."""
+    spec = plugin.spec
+    config = PluginConfig(
+        name=plugin.metadata.name,
+        type="Static",
+        hash="",
+        description=spec.description,
+        selector=SelectorConfig(
+            directive=spec.selector.directive,
+            search_terms=tuple(sorted(spec.selector.search_terms)),
+            match=spec.selector.match or "Words",
+        ),
+        system_role=(spec.prompt and spec.prompt.system_role) or "",
+        model=_overrides(spec.prompt.model if spec.prompt else None, provider, bot_provider),
+        result_max_characters=spec.result_max_characters or _DEFAULT_RESULT_CHARACTERS,
+        static=StaticConfig(data=(spec.static and spec.static.data) or {}),
+    )
+    return config.model_copy(update={"hash": _hash(config)})
+
+
+def plugin_size(config: PluginConfig) -> int:
+    """Return about how many bytes `config` takes."""
+    return len(_canonical(config.model_dump(mode="json")))
+
+
+def _overrides(model: PromptModel | None, provider: Provider | None, bot_provider: str) -> ModelOverrides:
+    if model is None:
+        return ModelOverrides()
+    name = model.name or (default_model(provider) if provider else None)
+    return ModelOverrides(
+        # A model's name means something only to its provider, so the two go together.
+        provider=provider.metadata.name if provider else (bot_provider if name else None),
+        name=name,
+        temperature=model.temperature,
+        max_tokens=model.max_tokens,
+    )
+
+
+def _check_data(data: dict[str, Any]) -> Iterator[Problem]:
+    if _is_deeper(data, MAX_DATA_DEPTH):
+        yield Problem("DataTooDeep", f"`spec.static.data` is nested more than {MAX_DATA_DEPTH} deep; flatten it.")
+        return
+    try:
+        size = len(_canonical(data))
+    except (TypeError, ValueError) as error:
+        # A manifest that was not read by an API server may hold dates and numbers that JSON does not know.
+        yield Problem("InvalidData", f"`spec.static.data` cannot be written as JSON: {error}; quote such values.")
+        return
+    if size > MAX_DATA_BYTES:
+        yield Problem(
+            "DataTooLarge",
+            f"`spec.static.data` takes {size} bytes as JSON, and {MAX_DATA_BYTES} are allowed; shorten it, or split it "
+            "into several Plugins.",
+        )
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Tell whether `value` is nested deeper than `levels`, without recursion of its own depth."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [child for parent in layer for child in _children(parent)]
+    return any(isinstance(value, dict | list) for value in layer)
+
+
+def _children(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, list) else []
+
+
+def _hash(config: PluginConfig) -> str:
+    return hashlib.sha256(_canonical(config.model_dump(mode="json", by_alias=True, exclude={"hash"}))).hexdigest()[:16]
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

@@ -1,0 +1,211 @@
+"""Field by field, what works today. Whatever else is set is refused, so that nothing is silently ignored."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from smarter_crds.base import ApiModel
+from smarter_crds.compile.problems import Problem
+
+
+@dataclass(frozen=True)
+class Support:
+    """Whether a field works: with all values, with `values` only, or not at all."""
+
+    works: bool
+    values: tuple[str | bool, ...] = ()
+
+
+YES = Support(True)
+NO = Support(False)
+
+
+def only(*values: str | bool) -> Support:
+    """Say that a field works with `values` and with no other."""
+    return Support(True, values)
+
+
+# A path is relative to the spec; `[]` in it stands for each item of a list.
+CHATBOT: Mapping[str, Support] = {
+    "description": YES,
+    "state": only("Active", "Offline"),
+    "maintenanceMessage": NO,
+    "language": YES,
+    "timeZone": YES,
+    "model": YES,
+    "model.providerRef": YES,
+    "model.providerRef.name": YES,
+    "model.name": YES,
+    "model.temperature": YES,
+    "model.maxTokens": YES,
+    "model.topP": YES,
+    "model.reasoningEffort": YES,
+    "model.fallbacks": NO,
+    "systemPrompt": YES,
+    "systemPromptFrom": NO,
+    "plugins": YES,
+    "plugins[].name": YES,
+    "functions": NO,
+    "app": YES,
+    "app.title": YES,
+    "app.assistantName": YES,
+    "app.welcomeMessage": YES,
+    "app.examplePrompts": YES,
+    "app.placeholder": YES,
+    "app.infoUrl": YES,
+    "app.logoUrl": YES,
+    "app.backgroundImageUrl": YES,
+    "app.disclosure": YES,
+    "app.fileAttachment": only(False),
+    "app.theme": YES,
+    "app.theme.primaryColor": YES,
+    "app.theme.colorScheme": YES,
+    "exposure": YES,
+    "exposure.type": only("Ingress", "None"),
+    "exposure.hosts": YES,
+    "exposure.className": YES,
+    "exposure.gatewayRef": NO,
+    "exposure.annotations": NO,
+    "exposure.tls": YES,
+    "exposure.tls.mode": only("Issuer", "External", "Disabled"),
+    "exposure.tls.issuerRef": YES,
+    "exposure.tls.issuerRef.name": YES,
+    "exposure.tls.issuerRef.kind": YES,
+    "exposure.tls.secretName": NO,
+    "exposure.allowedOrigins": NO,
+    "exposure.frameAncestors": NO,
+    "access": YES,
+    "access.mode": only("Public"),
+    "access.identity": NO,
+    "access.challenge": only("None"),
+    "limits": YES,
+    "limits.requestsPerMinute": NO,
+    "limits.requestsPerMinutePerClient": NO,
+    "limits.concurrentPerClient": NO,
+    "limits.tokensPerDay": YES,
+    "limits.maxPromptCharacters": YES,
+    "limits.maxToolCallsPerTurn": YES,
+    "limits.maxSelectedPlugins": YES,
+    "limits.maxAnswerSeconds": YES,
+    "limits.mode": only("Enforce"),
+    "budget": NO,
+    "storeRef": NO,
+    "conversations": NO,
+    "scaling": YES,
+    "scaling.type": only("Fixed"),
+    "scaling.replicas": YES,
+    "scaling.minReplicas": NO,
+    "scaling.maxReplicas": NO,
+    "scaling.targetInFlight": NO,
+    "resources": YES,
+    "resources.requests": YES,
+    "resources.limits": YES,
+    "runtime": NO,
+    "podTemplate": NO,
+    "networkPolicy": NO,
+}
+
+PLUGIN: Mapping[str, Support] = {
+    "description": YES,
+    "selector": YES,
+    "selector.directive": YES,
+    "selector.searchTerms": YES,
+    "selector.match": YES,
+    "prompt": YES,
+    "prompt.systemRole": YES,
+    "prompt.model": YES,
+    "prompt.model.providerRef": YES,
+    "prompt.model.providerRef.name": YES,
+    "prompt.model.name": YES,
+    "prompt.model.temperature": YES,
+    "prompt.model.maxTokens": YES,
+    "sideEffects": only("None"),
+    "confirm": only("Never"),
+    "resultMaxCharacters": YES,
+    "type": only("Static"),
+    "static": YES,
+    "static.data": YES,
+    "static.dataFrom": NO,
+    "sql": NO,
+    "api": NO,
+    "testValues": NO,
+}
+
+PROVIDER: Mapping[str, Support] = {
+    "type": only(
+        "OpenAI", "OpenAICompatible", "Mistral", "Groq", "Together", "Fireworks", "DeepSeek", "Ollama", "Demo"
+    ),
+    "baseUrl": YES,
+    "api": only("Auto", "ChatCompletions"),
+    "apiKeySecret": YES,
+    "apiKeySecret.name": YES,
+    "apiKeySecret.key": YES,
+    "defaultModel": YES,
+    "headers": YES,
+    "headers[].name": YES,
+    "headers[].value": YES,
+    "timeoutSeconds": YES,
+    "prices": NO,
+    "caSecret": NO,
+    "allowedCIDRs": YES,
+    "langchain": NO,
+}
+
+SUPPORT: Mapping[str, Mapping[str, Support] | None] = {
+    "Chatbot": CHATBOT,
+    "Plugin": PLUGIN,
+    "SqlConnection": None,
+    "ApiConnection": None,
+    "Provider": PROVIDER,
+    "Store": None,
+    "ApiKey": None,
+}
+"""Per kind, the fields of its spec; None: the whole kind does not work yet."""
+
+
+def check_unsupported(kind: str) -> tuple[Problem, ...]:
+    """Return the problem that a resource of `kind` has if the whole kind does not work yet."""
+    if SUPPORT[kind] is not None:
+        return ()
+    return (Problem("NotSupported", f"The kind {kind} is not supported yet; delete the resource."),)
+
+
+def unsupported(spec: ApiModel, table: Mapping[str, Support]) -> tuple[Problem, ...]:
+    """Return a problem for everything that is set in `spec` and does not work yet."""
+    return tuple(_unsupported(spec, table, ""))
+
+
+def _unsupported(part: ApiModel, table: Mapping[str, Support], prefix: str) -> Iterator[Problem]:
+    for name, value in set_fields(part):
+        path = prefix + name
+        support = table[path]
+        if not support.works:
+            yield Problem("NotSupported", f"`spec.{path}` is not supported yet; remove it.")
+        elif support.values and value not in support.values:
+            choices = " or ".join(f"`{_yaml(choice)}`" for choice in support.values)
+            message = f"`spec.{path}: {_yaml(value)}` is not supported yet; use {choices}."
+            yield Problem("NotSupported", message)
+        elif isinstance(value, ApiModel):
+            yield from _unsupported(value, table, f"{path}.")
+        elif isinstance(value, tuple):
+            for item in value:
+                if isinstance(item, ApiModel):
+                    yield from _unsupported(item, table, f"{path}[].")
+
+
+def set_fields(part: ApiModel) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of `part` that ask for something, by their names in YAML; an empty list or object does not."""
+    for name, field in type(part).model_fields.items():
+        value = getattr(part, name)
+        if name in part.model_fields_set and not _asks_nothing(value):
+            yield field.alias or name, value
+
+
+def _asks_nothing(value: object) -> bool:
+    if isinstance(value, ApiModel):
+        return not any(True for _ in set_fields(value))
+    return value is None or value in ((), {})
+
+
+def _yaml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
