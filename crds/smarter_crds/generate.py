@@ -7,6 +7,7 @@ import yaml
 
 from smarter_crds.base import GROUP, VERSION
 from smarter_crds.kinds import KINDS, Column, Kind
+from smarter_crds.reference import api_reference, supported_fields
 from smarter_crds.schema import Schema, structural_schema
 
 Manifest = dict[str, Any]
@@ -21,6 +22,8 @@ def files() -> dict[Path, str]:
         crd = custom_resource_definition(kind)
         written[Path("crds") / f"{kind.plural}.yaml"] = _HEADER + _yaml(crd)
         written[Path("charts/smarter-crds/templates") / f"{kind.plural}.yaml"] = _HEADER + _template(crd)
+    written[Path("docs/reference/api.md")] = api_reference()
+    written[Path("docs/reference/supported-fields.md")] = supported_fields()
     return written
 
 
