@@ -1,0 +1,165 @@
+"""One answer on its way to the client: as a stream or as one document, bounded in time, counted and paid for."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from fastapi import Response
+from starlette.types import Receive, Scope, Send
+
+from smarter_runtime.conversation import Conversation, Round
+from smarter_runtime.errors import ApiError, model_failure
+from smarter_runtime.events import Event, Finish, ModelFailed, Text, ToolResult, Usage
+from smarter_runtime.plan import Plan
+from smarter_runtime.services import Services
+from smarter_runtime.sse_writer import SseWriter
+from smarter_runtime.wire import Completion
+
+logger = logging.getLogger(__name__)
+REASON = "smarter.reason"
+# A client that reads nothing is not waited for when there is only an error left to tell.
+LAST_WORDS_SECONDS = 5
+
+
+class Meter:
+    """Charges what an answer costs and counts what happens in it."""
+
+    def __init__(self, services: Services, plan: Plan) -> None:
+        self._services = services
+        self._config = plan.bot.config
+
+    def round_done(self, finished: Round) -> None:
+        self._services.tokens.charge(finished.usage.total_tokens)
+        self._services.metrics.round_done(finished, self._config)
+
+    def tool_done(self, result: ToolResult, seconds: float) -> None:
+        self._services.metrics.tool_done(result, seconds, self._config)
+
+
+class AnswerResponse(Response):
+    """Makes the answer while it is being sent; when the client goes away, the work ends."""
+
+    def __init__(self, services: Services, plan: Plan, completion: Completion, *, stream: bool, usage: bool) -> None:
+        super().__init__()
+        self._services = services
+        self._plan = plan
+        self._completion = completion
+        self._stream = stream
+        self._include_usage = usage
+        self._started = time.perf_counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._services.places.one():
+            work = asyncio.create_task(self._work(scope, send))
+            gone = asyncio.create_task(_disconnected(receive))
+            try:
+                await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if work.done():
+                    await work
+                else:
+                    scope[REASON] = "client_gone"
+            finally:
+                work.cancel()
+                gone.cancel()
+                await asyncio.gather(work, gone, return_exceptions=True)
+
+    async def _work(self, scope: Scope, send: Send) -> None:
+        for plugin in self._plan.selected:
+            self._services.metrics.selected.labels(plugin).inc()
+        deadline = asyncio.get_running_loop().time() + self._plan.bot.config.limits.max_answer_seconds
+        if self._stream:
+            with self._services.metrics.streams.track_inprogress():
+                await self._send_stream(scope, send, deadline)
+        else:
+            await self._send_document(scope, receive=_never, send=send, deadline=deadline)
+
+    async def _send_document(self, scope: Scope, receive: Receive, send: Send, deadline: float) -> None:
+        texts, usage, finish = [], Usage(), Finish("stop")
+        try:
+            async with asyncio.timeout_at(deadline), aclosing(self._events()) as events:
+                async for event in events:
+                    if isinstance(event, Text):
+                        texts.append(event.delta)
+                    elif isinstance(event, Usage):
+                        usage += event
+                    elif isinstance(event, Finish):
+                        finish = event
+        except (ModelFailed, TimeoutError) as error:
+            raise self._api_error(error) from error
+        document = self._completion.document("".join(texts), finish.reason, usage)
+        await Response(document, media_type="application/json")(scope, receive, send)
+
+    async def _send_stream(self, scope: Scope, send: Send, deadline: float) -> None:
+        writer = SseWriter(send, self._completion)
+        heart = asyncio.create_task(writer.beat(self._services.settings.heartbeat_seconds))
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._write(writer)
+        except (ModelFailed, TimeoutError) as error:
+            await self._fail(scope, writer, self._api_error(error))
+        except Exception as error:
+            if not writer.is_started:
+                raise
+            logger.exception("an answer failed")
+            await self._fail(scope, writer, _internal(error))
+        finally:
+            heart.cancel()
+
+    async def _write(self, writer: SseWriter) -> None:
+        usage, finish = Usage(), Finish("stop")
+        async with aclosing(self._events()) as events:
+            async for event in events:
+                if isinstance(event, Text):
+                    await writer.text(event.delta)
+                elif isinstance(event, Usage):
+                    usage += event
+                elif isinstance(event, Finish):
+                    finish = event
+        await writer.finish(finish.reason, usage if self._include_usage else None)
+
+    async def _fail(self, scope: Scope, writer: SseWriter, error: ApiError) -> None:
+        """Tell what went wrong: by the status code as long as none is out, else inside the stream."""
+        if not writer.is_started:
+            raise error
+        scope[REASON] = error.code
+        try:
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await writer.fail(error)
+        except TimeoutError:
+            scope[REASON] = "client_stalled"
+
+    async def _events(self) -> AsyncGenerator[Event, None]:
+        plan, services = self._plan, self._services
+        conversation = Conversation(
+            plan, lambda name: services.providers.model(plan.bot.config, name), Meter(services, plan), services.retry
+        )
+        is_first = True
+        async with aclosing(conversation.answer()) as events:
+            async for event in events:
+                if is_first and isinstance(event, Text):
+                    services.metrics.first_token_seconds.observe(time.perf_counter() - self._started)
+                    is_first = False
+                yield event
+
+    def _api_error(self, error: ModelFailed | TimeoutError) -> ApiError:
+        if isinstance(error, TimeoutError):
+            seconds = self._plan.bot.config.limits.max_answer_seconds
+            return ApiError(504, "answer_timeout", f"The answer was not finished within {seconds} seconds.")
+        extra = {"kind": error.kind, "detail": error.detail}
+        logger.warning("the model failed", extra=extra)
+        return model_failure(error)
+
+
+def _internal(error: Exception) -> ApiError:
+    return ApiError(500, "internal_error", "Something went wrong inside the chatbot. Please try again.")
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _never() -> dict[str, str]:
+    raise RuntimeError("The request was read before.")

@@ -1,0 +1,63 @@
+"""The two applications of a runtime: the API for visitors, and the one for the cluster."""
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from smarter_runtime.answers import REASON
+from smarter_runtime.endpoints import chat, health, visitor
+from smarter_runtime.errors import ApiError
+from smarter_runtime.middleware import RequestMiddleware
+from smarter_runtime.services import Services
+
+
+def create_api(services: Services) -> ASGIApp:
+    """Build the application from ready-made parts, so that a test can hand in its own."""
+    app = _application(services)
+    app.post("/v1/chat/completions")(chat.chat_completions)
+    app.get("/v1/models")(chat.models)
+    app.post("/app/v1/session")(visitor.session)
+    app.get("/app/v1/config")(visitor.settings)
+    app.get("/app/v1/theme.css")(visitor.theme)
+    app.get("/app/assets/{name}")(visitor.asset)
+    app.get("/.well-known/smarter")(visitor.identity)
+    app.get("/")(visitor.chat_page)
+    app.get("/livez")(health.livez)
+    app.get("/readyz")(health.readyz)
+    return RequestMiddleware(app, services.metrics)
+
+
+def create_status(services: Services) -> ASGIApp:
+    app = _application(services)
+    app.get("/status")(health.status)
+    app.get("/metrics")(health.metrics)
+    return app
+
+
+def _application(services: Services) -> FastAPI:
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, telemetry={"tracing": False})
+    app.state.services = services
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _bug)
+    return app
+
+
+async def _api_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)
+    request.scope[REASON] = error.code
+    return JSONResponse(error.body(), error.status, error.headers)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    headers = dict(error.headers or {})
+    return await _api_error(request, ApiError(error.status_code, code, str(error.detail), headers=headers))
+
+
+async def _bug(request: Request, error: Exception) -> JSONResponse:
+    # The server logs the traceback; the client learns nothing of it.
+    text = "Something went wrong inside the chatbot. Please try again."
+    return await _api_error(request, ApiError(500, "internal_error", text))

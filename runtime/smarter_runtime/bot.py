@@ -1,0 +1,94 @@
+"""One bot, made ready from its config: checked whole, nothing left to parse when a request comes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from smarter_crds.runtime_config import PluginConfig, ProviderConfig, RuntimeConfig
+from smarter_runtime.network import networks
+from smarter_runtime.page import Page, page
+from smarter_runtime.selection import Selector, selector
+from smarter_runtime.tools import Tool, Toolbox
+from smarter_runtime.tools.static import static_tool
+
+# What this runtime can dial. A config asks for more when it was written for a newer runtime.
+SUPPORTED_APIS = ("ChatCompletions",)
+DEMO = "Demo"
+
+
+class ConfigRefused(Exception):
+    """The config cannot be served; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bot:
+    """A config in service."""
+
+    config: RuntimeConfig
+    config_hash: str
+    loaded_at: datetime
+    selectors: tuple[Selector, ...]
+    toolbox: Toolbox
+    page: Page
+
+    @property
+    def model_name(self) -> str:
+        """The one name under which the bot's answers come, whichever model made them."""
+        return self.config.model.name
+
+
+def prepared(config: RuntimeConfig, config_hash: str, loaded_at: datetime) -> Bot:
+    """Return the bot of `config`.
+
+    Raises:
+        ConfigRefused: when a part of it names something that is not there or cannot be done.
+    """
+    _check_models(config)
+    _check_time_zone(config.time_zone)
+    return Bot(
+        config=config,
+        config_hash=config_hash,
+        loaded_at=loaded_at,
+        selectors=tuple(selector(plugin, config.language) for plugin in config.plugins),
+        toolbox=Toolbox(_tool(plugin) for plugin in config.plugins if plugin.static is None or plugin.static.data),
+        page=page(config),
+    )
+
+
+def _check_models(config: RuntimeConfig) -> None:
+    used = {"model": config.model.provider} | {
+        f"plugin {plugin.name!r}": plugin.model.provider for plugin in config.plugins if plugin.model.provider
+    }
+    for place, provider in used.items():
+        if provider not in config.providers:
+            raise ConfigRefused(f"The {place} names provider {provider!r}, which `providers` does not have.")
+    for name, provider in config.providers.items():
+        _check_provider(name, provider)
+
+
+def _check_provider(name: str, provider: ProviderConfig) -> None:
+    if provider.type == DEMO:
+        return
+    if provider.api not in SUPPORTED_APIS:
+        raise ConfigRefused(
+            f"Provider {name!r} asks for the API {provider.api!r}; this runtime speaks {SUPPORTED_APIS}."
+        )
+    if not provider.base_url.startswith(("https://", "http://")):
+        raise ConfigRefused(f"Provider {name!r} needs a `baseUrl` that begins with https:// or http://.")
+    try:
+        networks(provider.allowed_cidrs)
+    except ValueError as error:
+        raise ConfigRefused(f"Provider {name!r} has an entry in `allowedCIDRs` that is no network: {error}.") from error
+
+
+def _check_time_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ConfigRefused(f"`timeZone` {name!r} is unknown; use a name such as Europe/Madrid.") from error
+
+
+def _tool(plugin: PluginConfig) -> Tool:
+    if plugin.static is None:
+        raise ConfigRefused(f"Plugin {plugin.name!r} is of type {plugin.type!r} and has no `static` member.")
+    return static_tool(plugin)

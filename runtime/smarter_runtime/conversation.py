@@ -1,0 +1,166 @@
+"""One answer: ask the model, run the tools it asks for, ask again. Knows neither HTTP nor a provider."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from smarter_runtime.events import Event, Finish, Message, ModelFailed, Text, ToolCall, ToolResult, Usage
+from smarter_runtime.models import Model, ModelRequest, Parameters, estimated_usage
+from smarter_runtime.plan import Plan
+
+RETRYABLE = frozenset({"rate_limited", "unavailable", "garbage", "cut"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """How often and how fast a model that fails is asked again."""
+
+    max_attempts: int = 3
+    """Over all rounds of one answer, the first one included."""
+    delay_seconds: float = 0.25
+    """Before the second attempt; it doubles."""
+    max_delay_seconds: float = 2
+    """A provider that asks for a longer pause is not asked again: the visitor's client can wait better than we can."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """How asking a model once went."""
+
+    provider: str
+    parameters: Parameters
+    usage: Usage
+    seconds: float
+    first_seconds: float | None
+    failure: str
+
+
+class Observer(Protocol):
+    """Told what happens, for metering; it can refuse nothing."""
+
+    def round_done(self, finished: Round) -> None: ...
+    def tool_done(self, result: ToolResult, seconds: float) -> None: ...
+
+
+class Conversation:
+    """Makes one answer."""
+
+    def __init__(self, plan: Plan, model: Callable[[str], Model], observer: Observer, retry: RetryPolicy) -> None:
+        self._plan = plan
+        self._model = model
+        self._observer = observer
+        self._retry = retry
+        self._attempts = 1
+        self._spoken = ""
+
+    async def answer(self) -> AsyncGenerator[Event, None]:
+        """Yield text, reasoning and usage until the model answers without asking for a tool; `Finish` comes last."""
+        messages, called, calls_left = self._plan.messages, frozenset[str](), self._plan.max_tool_calls
+        while True:
+            request = self._plan.request(messages, called, may_call_tools=calls_left > 0)
+            calls: list[ToolCall] = []
+            finish = Finish("stop")
+            text_before = len(self._spoken)
+            async with aclosing(self._reply(request, self._plan.provider(called))) as events:
+                async for event in events:
+                    if isinstance(event, ToolCall):
+                        calls.append(event)
+                    elif isinstance(event, Finish):
+                        finish = event
+                    else:
+                        yield event
+            if not calls or calls_left <= 0:
+                yield self._last(finish, calls)
+                return
+            spoken = self._spoken[text_before:]
+            raw_from = self._plan.provider(called)
+            results = await self._results(calls, calls_left)
+            calls_left -= len(calls)
+            messages += (Message("assistant", spoken, tuple(calls), raw=finish.raw, raw_from=raw_from),)
+            messages += tuple(result.as_message() for result in results)
+            messages += self._plan.roles_of(calls, called)
+            called |= {call.name for call in calls}
+
+    def _last(self, finish: Finish, calls: Sequence[ToolCall]) -> Finish:
+        if calls and not self._spoken:
+            raise ModelFailed("no_answer", "The model kept asking for tools and gave no answer.")
+        return Finish("stop" if finish.reason == "tool_calls" else finish.reason)
+
+    async def _results(self, calls: Sequence[ToolCall], calls_left: int) -> list[ToolResult]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._result(call)) for call in calls[:calls_left]]
+        refusal = "No more tool calls are possible in this answer; answer with what you have."
+        return [task.result() for task in tasks] + [
+            ToolResult(call, refusal, is_error=True) for call in calls[calls_left:]
+        ]
+
+    async def _result(self, call: ToolCall) -> ToolResult:
+        started = time.perf_counter()
+        result = await self._plan.bot.toolbox.call(call, self._plan.offered)
+        self._observer.tool_done(result, time.perf_counter() - started)
+        return result
+
+    async def _reply(self, request: ModelRequest, provider: str) -> AsyncGenerator[Event, None]:
+        """Yield one round, asking again as long as nothing of the answer is out."""
+        while True:
+            try:
+                async with aclosing(self._round(request, provider)) as events:
+                    async for event in events:
+                        yield event
+                return
+            except ModelFailed as failure:
+                delay = self._delay(failure)
+                if delay is None:
+                    raise
+            self._attempts += 1
+            await asyncio.sleep(delay)
+
+    def _delay(self, failure: ModelFailed) -> float | None:
+        """Return how long to wait before the next attempt, or `None` when there is to be none."""
+        if self._spoken or failure.kind not in RETRYABLE or self._attempts >= self._retry.max_attempts:
+            return None
+        delay = max(failure.retry_after or 0, self._retry.delay_seconds * 2 ** (self._attempts - 1))
+        return delay if delay <= self._retry.max_delay_seconds else None
+
+    async def _round(self, request: ModelRequest, provider: str) -> AsyncGenerator[Event, None]:
+        started = time.perf_counter()
+        first: float | None = None
+        usage: Usage | None = None
+        failure, begun = "", len(self._spoken)
+        # Words before a tool call and words after it are two paragraphs of one answer.
+        gap = "\n\n" if self._spoken and not self._spoken[-1].isspace() else ""
+        try:
+            async with aclosing(self._model(provider).stream(request)) as events:
+                async for event in events:
+                    first = first or time.perf_counter() - started
+                    if isinstance(event, Usage):
+                        usage = event
+                        continue
+                    if isinstance(event, Text):
+                        event, gap = Text(gap + event.delta) if gap else event, ""
+                        self._spoken += event.delta
+                    yield event
+            usage = usage or estimated_usage(request, self._spoken[begun:])
+            yield usage
+        except ModelFailed as error:
+            failure = error.kind
+            raise
+        except BaseException:
+            failure = "stopped"
+            raise
+        finally:
+            # An answer that was cut short has cost something, too, once the model had begun.
+            cost = usage or (estimated_usage(request, self._spoken[begun:]) if first is not None else Usage())
+            self._observer.round_done(
+                Round(
+                    provider=provider,
+                    parameters=request.parameters,
+                    usage=cost,
+                    seconds=time.perf_counter() - started,
+                    first_seconds=first,
+                    failure=failure,
+                )
+            )

@@ -1,0 +1,43 @@
+"""What the cluster asks: is the process alive, may it get requests, what does it serve, how is it doing."""
+
+from fastapi import Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from smarter_crds.runtime_config import RuntimeStatus
+from smarter_runtime import services as parts
+from smarter_runtime.services import Services
+
+
+async def livez(request: Request) -> Response:
+    return Response("ok\n", media_type="text/plain")
+
+
+async def readyz(request: Request) -> Response:
+    services = parts.of(request)
+    if services.is_draining:
+        return Response("draining\n", 503, media_type="text/plain")
+    if services.configs.bot is None:
+        return Response("no config is loaded\n", 503, media_type="text/plain")
+    return Response("ok\n", media_type="text/plain")
+
+
+async def status(request: Request) -> Response:
+    """Answer 503 while nothing is served: there is no hash to tell then."""
+    services = parts.of(request)
+    body = _status(services)
+    code = 200 if services.configs.bot else 503
+    return Response(body.model_dump_json(by_alias=True), code, media_type="application/json")
+
+
+async def metrics(request: Request) -> Response:
+    return Response(parts.of(request).metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _status(services: Services) -> RuntimeStatus:
+    bot = services.configs.bot
+    return RuntimeStatus(
+        pod_uid=services.settings.pod_uid,
+        config_hash=bot.config_hash if bot else "",
+        loaded_at=bot.loaded_at if bot else services.clock(),
+        problems=services.configs.problems + (services.providers.problems(bot.config) if bot else ()),
+    )

@@ -1,0 +1,62 @@
+"""What the chat page is made of, and the session it talks with."""
+
+import orjson
+from fastapi import Request, Response
+
+from smarter_runtime import services as parts
+from smarter_runtime.endpoints.body import json_body
+from smarter_runtime.errors import ApiError
+from smarter_runtime.sessions import COOKIE, SECURE_COOKIE, checked_origin, known_or_new, visitor_cookie
+
+_FOREVER = "public, max-age=31536000, immutable"
+
+
+async def chat_page(request: Request) -> Response:
+    page = parts.of(request).bot().page
+    headers = {
+        "Content-Security-Policy": page.security_policy,
+        "Cache-Control": "no-cache",
+        "X-Frame-Options": "DENY",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    }
+    return Response(page.html, media_type="text/html; charset=utf-8", headers=headers)
+
+
+async def asset(request: Request) -> Response:
+    found = parts.of(request).assets.get(request.path_params["name"])
+    if found is None:
+        raise ApiError(404, "not_found", "There is no such file.")
+    is_pinned = request.query_params.get("v") == found.version
+    headers = {"Cache-Control": _FOREVER if is_pinned else "no-cache"}
+    return Response(found.body, media_type=found.media_type, headers=headers)
+
+
+async def settings(request: Request) -> Response:
+    page = parts.of(request).bot().page
+    return Response(page.settings, media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
+async def theme(request: Request) -> Response:
+    page = parts.of(request).bot().page
+    return Response(page.theme_css, media_type="text/css; charset=utf-8", headers={"Cache-Control": "no-cache"})
+
+
+async def session(request: Request) -> Response:
+    services = parts.of(request)
+    bot = services.bot()
+    host = request.headers.get("host", "")
+    scheme = checked_origin(request.headers.get("origin"), host, bot.config.hosts)
+    await json_body(request, services.settings)
+    is_https = scheme == "https"
+    visitor = known_or_new(request.cookies.get(SECURE_COOKIE if is_https else COOKIE))
+    body = {
+        "token": services.sessions.token(visitor, bot.config.bot.uid),
+        "expiresInSeconds": services.sessions.lifetime_seconds,
+    }
+    headers = {"Cache-Control": "no-store", "Set-Cookie": visitor_cookie(visitor, is_https=is_https)}
+    return Response(orjson.dumps(body), media_type="application/json", headers=headers)
+
+
+async def identity(request: Request) -> Response:
+    uid = parts.of(request).bot().config.bot.uid
+    return Response(orjson.dumps({"uid": uid}), media_type="application/json", headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,113 @@
+"""The vocabulary between the tool loop, the models and the tools: messages and events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+FailureKind = Literal[
+    "auth", "key_missing", "rate_limited", "quota", "rejected", "context_length", "unavailable", "timeout", "garbage",
+    "cut", "address_refused", "no_answer",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model wants a tool to run; `arguments` is the JSON text that it wrote, unchecked."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation as a model sees it."""
+
+    role: Role
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    # What the provider sent, for the provider that sent it: some want their own fields back within a turn.
+    raw: Mapping[str, Any] | None = None
+    raw_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOffer:
+    """A tool as it is shown to the model."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool answered; an error is an answer too, for the model to repair."""
+
+    call: ToolCall
+    content: str
+    is_error: bool = False
+
+    def as_message(self) -> Message:
+        return Message("tool", self.content, tool_call_id=self.call.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the answer."""
+
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """A piece of what the model thinks aloud; it is not part of the answer."""
+
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one round, or of several added up."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    is_estimate: bool = False
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.is_estimate or other.is_estimate,
+        )
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The model has ended a round; `raw` is its whole message as the provider sent it."""
+
+    reason: FinishReason
+    raw: Mapping[str, Any] | None = None
+
+
+Event = Text | Reasoning | ToolCall | Usage | Finish
+
+
+class ModelFailed(Exception):
+    """The error among the events: the model gave no (whole) reply. Visitors read the text."""
+
+    def __init__(self, kind: FailureKind, message: str, *, retry_after: float | None = None, detail: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.retry_after = retry_after
+        self.detail = detail
+        """For the log: codes and addresses, never content."""

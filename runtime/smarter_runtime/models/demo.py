@@ -1,0 +1,119 @@
+"""A model without intelligence and without network: it looks up, by shared words, and says what it found."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+from smarter_runtime.events import Event, Finish, FinishReason, Message, Text, ToolCall, ToolOffer
+from smarter_runtime.models import CHARACTERS_PER_TOKEN, ModelRequest, Parameters, estimated_usage
+from smarter_runtime.models.demo_facts import best_facts, content_words, sentence, shared
+
+SLOW_SUFFIX = "-slow"
+SLOW_PAUSE_SECONDS = 0.05
+MAX_LOOKUPS = 4
+PARAMETER = "inquiry_type"
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A call that the model could make."""
+
+    tool: str
+    key: str
+
+
+class DemoModel:
+    """The same request always gives the same answer; a model name that ends in `-slow` writes slowly."""
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Event, None]:
+        lookup = next_lookup(request) if request.may_call_tools else None
+        if lookup is not None:
+            arguments = _arguments(lookup)
+            yield ToolCall(f"call_demo_{len(_lookups_made(request.messages))}", lookup.tool, arguments)
+            yield estimated_usage(request, arguments)
+            yield Finish("tool_calls")
+            return
+        text, reason = bounded(answer(request), request.parameters)
+        pause = SLOW_PAUSE_SECONDS if request.parameters.model.endswith(SLOW_SUFFIX) else 0
+        for word in _pieces(text):
+            yield Text(word)
+            await asyncio.sleep(pause)
+        yield estimated_usage(request, text)
+        yield Finish(reason)
+
+
+def next_lookup(request: ModelRequest) -> Lookup | None:
+    """Return the call that fits the question best and was not made yet; none when the question is answered."""
+    question, results = _current_turn(request.messages)
+    words = content_words(question)
+    made = {call for call, _ in results}
+    if not words or len(made) >= MAX_LOOKUPS or any(best_facts(text, words) for _, text in results):
+        return None
+    ranked = _ranked(request.offers, words)
+    return next((lookup for lookup in ranked if lookup not in made), None)
+
+
+def answer(request: ModelRequest) -> str:
+    question, results = _current_turn(request.messages)
+    words = content_words(question)
+    for lookup, text in results:
+        facts = best_facts(text, words)
+        if facts:
+            return f"According to {lookup.tool} ({lookup.key}): {sentence(facts)}"
+    if results:
+        places = ", ".join(f"{lookup.tool} ({lookup.key})" for lookup, _ in results)
+        return f"I looked in {places} and found nothing about that. I am a demo model: use the words of the data."
+    if not request.offers:
+        return "Hello! I am a demo model: I know nothing myself, and no plugin of this chatbot fits your message."
+    topics = "; ".join(f"{offer.name}: {offer.description}" for offer in request.offers)
+    return f"Hello! I am a demo model: I know nothing myself, but I can look things up. Ask me about {topics}"
+
+
+def bounded(text: str, parameters: Parameters) -> tuple[str, FinishReason]:
+    """Return what is left of `text` before a stop sequence and within the token limit, and why it ends."""
+    ends = [position for stop in parameters.stop if (position := text.find(stop)) >= 0]
+    text = text[: min(ends, default=len(text))]
+    limit = (parameters.max_tokens or len(text)) * CHARACTERS_PER_TOKEN
+    return (text[:limit], "length") if len(text) > limit else (text, "stop")
+
+
+def _ranked(offers: Sequence[ToolOffer], words: frozenset[str]) -> list[Lookup]:
+    """Return all possible calls, the best first: by the words of the key, then by those of the tool."""
+    scored = [
+        (-3 * shared(words, key) - shared(words, f"{offer.name} {offer.description}"), Lookup(offer.name, key))
+        for offer in offers
+        for key in _keys(offer)
+    ]
+    return [lookup for _, lookup in sorted(scored, key=lambda pair: pair[0])]
+
+
+def _keys(offer: ToolOffer) -> list[str]:
+    keys: list[str] = offer.parameters.get("properties", {}).get(PARAMETER, {}).get("enum", [])
+    return keys
+
+
+def _current_turn(messages: Sequence[Message]) -> tuple[str, list[tuple[Lookup, str]]]:
+    """Return the last question, and the calls made since with their results."""
+    last = max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
+    question = messages[last].text if last >= 0 else ""
+    results = {message.tool_call_id: message.text for message in messages[last + 1 :] if message.role == "tool"}
+    return question, [(lookup, results.get(id_, "")) for id_, lookup in _lookups_made(messages[last + 1 :])]
+
+
+def _lookups_made(messages: Sequence[Message]) -> list[tuple[str, Lookup]]:
+    calls = [call for message in messages for call in message.tool_calls]
+    return [(call.id, Lookup(call.name, _key(call))) for call in calls]
+
+
+def _arguments(lookup: Lookup) -> str:
+    return json.dumps({PARAMETER: lookup.key}, ensure_ascii=False)
+
+
+def _key(call: ToolCall) -> str:
+    return str(json.loads(call.arguments).get(PARAMETER, ""))
+
+
+def _pieces(text: str) -> list[str]:
+    return re.findall(r"\S+\s*", text)

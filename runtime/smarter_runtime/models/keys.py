@@ -1,0 +1,38 @@
+"""API keys from files, read when they are needed and again when they have changed."""
+
+from pathlib import Path
+
+from smarter_runtime.events import ModelFailed
+
+
+class KeyFiles:
+    """The folder with the mounted Secrets."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._read: dict[str, tuple[tuple[int, int, int], str]] = {}
+
+    def key(self, name: str) -> str:
+        """Return the key in the file `name`.
+
+        Raises:
+            ModelFailed: when there is none; the text names no file, for visitors read it.
+        """
+        fault = self.fault(name)
+        if fault:
+            raise ModelFailed("key_missing", "This chatbot has no key for its model provider.", detail=fault)
+        return self._read[name][1]
+
+    def fault(self, name: str) -> str:
+        """Return why there is no key in the file `name`; empty when there is one."""
+        path = self._directory / name
+        if not path.resolve().is_relative_to(self._directory.resolve()):
+            return f"`{name}` lies outside the secrets folder."
+        try:
+            status = path.stat()
+            version = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if name not in self._read or self._read[name][0] != version:
+                self._read[name] = (version, path.read_text().strip())
+        except (OSError, UnicodeDecodeError) as error:
+            return f"Cannot read the key file `{name}`: {getattr(error, 'strerror', None) or 'it is no text'}."
+        return "" if self._read[name][1] else f"The key file `{name}` is empty."

@@ -1,0 +1,118 @@
+"""The running process: two listeners in one loop, the config watcher, and the orderly end."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from smarter_runtime.app import create_api, create_status
+from smarter_runtime.services import Services
+
+logger = logging.getLogger(__name__)
+DRAIN_RESERVE_SECONDS = 30
+KEEP_ALIVE_SECONDS = 75
+LAG_PROBE_SECONDS = 1.0
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server whose signals are somebody else's business."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    @property
+    def port(self) -> int:
+        port: int = self.servers[0].sockets[0].getsockname()[1]
+        return port
+
+
+class Runtime:
+    """Serves until it is told to stop; then lets the answers finish that were begun."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        settings = services.settings
+        self.api = Server(_server_config(create_api(services), settings.host, settings.api_port))
+        self.status = Server(_server_config(create_status(services), settings.host, settings.status_port))
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Begin the end: not ready, no new connections. Asked again, do not wait any longer."""
+        self.api.force_exit = self._services.is_draining
+        self._services.is_draining = True
+        self.api.config.timeout_graceful_shutdown = self._drain_seconds()
+        self.api.should_exit = True
+
+    async def run(self) -> None:
+        await self.refresh()
+        background = [asyncio.create_task(self._watch()), asyncio.create_task(self._probe_lag())]
+        status = asyncio.create_task(self.status.serve())
+        # What was made up to here lives as long as the process; the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        try:
+            await self.api.serve()
+        finally:
+            self.status.should_exit = True
+            for task in background:
+                task.cancel()
+            await asyncio.gather(status, *background, return_exceptions=True)
+            await self._services.providers.close()
+
+    async def refresh(self) -> None:
+        """Take a changed config into service."""
+        configs = self._services.configs
+        if not await configs.refresh():
+            return
+        self._services.metrics.reloads.labels("broken" if configs.problems else "ok").inc()
+        if configs.bot:
+            self._services.providers.warm(configs.bot.config)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._services.settings.config_poll_seconds)
+            try:
+                await self.refresh()
+            except Exception:
+                logger.exception("cannot look at the config")
+
+    async def _probe_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LAG_PROBE_SECONDS
+            await asyncio.sleep(LAG_PROBE_SECONDS)
+            self._services.metrics.lag_seconds.observe(max(0.0, loop.time() - due))
+
+    def _drain_seconds(self) -> int:
+        if self._services.settings.drain_seconds is not None:
+            return int(self._services.settings.drain_seconds)
+        bot = self._services.configs.bot
+        return DRAIN_RESERVE_SECONDS + (bot.config.limits.max_answer_seconds if bot else 0)
+
+
+def handle_signals(runtime: Runtime) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, runtime.stop)
+
+
+def _server_config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )

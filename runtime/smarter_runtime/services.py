@@ -1,0 +1,67 @@
+"""The parts of a running process, made once and handed to the endpoints."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from fastapi import Request
+
+from smarter_runtime.bot import Bot
+from smarter_runtime.configs import Configs
+from smarter_runtime.conversation import RetryPolicy
+from smarter_runtime.errors import ApiError
+from smarter_runtime.limits import DailyTokens, Places, utc_now
+from smarter_runtime.metrics import Metrics
+from smarter_runtime.models.providers import Providers
+from smarter_runtime.page import Asset, assets
+from smarter_runtime.sessions import Sessions, Visitor
+from smarter_runtime.settings import Settings
+
+
+@dataclass(kw_only=True)
+class Services:
+    """Everything that outlives a request."""
+
+    settings: Settings
+    configs: Configs
+    providers: Providers
+    sessions: Sessions
+    tokens: DailyTokens
+    places: Places
+    metrics: Metrics
+    clock: Callable[[], datetime] = utc_now
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    assets: dict[str, Asset] = field(default_factory=assets)
+    is_draining: bool = False
+
+    def bot(self) -> Bot:
+        """Return the bot in service.
+
+        Raises:
+            ApiError: while there is none.
+        """
+        if self.configs.bot is None:
+            raise ApiError(503, "not_ready", "This chatbot has no configuration yet.", headers={"Retry-After": "2"})
+        return self.configs.bot
+
+    def visitor(self, request: Request, bot: Bot) -> Visitor:
+        return self.sessions.visitor(request.headers.get("authorization"), bot.config.bot.uid)
+
+
+def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Services:
+    return Services(
+        settings=settings,
+        configs=Configs(settings.config_directory, clock),
+        providers=Providers(settings.secrets_directory),
+        sessions=Sessions(settings.session_seconds),
+        tokens=DailyTokens(clock),
+        places=Places(settings.max_streams),
+        metrics=Metrics(),
+        clock=clock,
+    )
+
+
+def of(request: Request) -> Services:
+    """Return the services of the application that got `request`."""
+    found: Services = request.app.state.services
+    return found

@@ -1,0 +1,104 @@
+"""Visitor sessions: who is a visitor, and the short-lived token that the API asks for."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+
+from smarter_runtime.errors import ApiError
+
+COOKIE = "smarter-visitor"
+SECURE_COOKIE = f"__Host-{COOKIE}"
+_YEAR_SECONDS = 365 * 24 * 3600
+_VISITOR_ID = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who talks to the bot; the id says nothing about the person."""
+
+    id: str
+
+
+class Sessions:
+    """Gives out and checks tokens. The key lives as long as the process: a restart asks visitors for a new session."""
+
+    def __init__(self, lifetime_seconds: int, key: bytes | None = None) -> None:
+        self.lifetime_seconds = lifetime_seconds
+        self._key = key or secrets.token_bytes(32)
+
+    def token(self, visitor: Visitor, bot_uid: str) -> str:
+        return self._serializer(bot_uid).dumps(visitor.id)
+
+    def visitor(self, authorization: str | None, bot_uid: str) -> Visitor:
+        """Return the visitor whom the `Authorization` header names.
+
+        Raises:
+            ApiError: 401, with the way to a session.
+        """
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise _unauthorized(
+                "missing_session", "Send `Authorization: Bearer <token>`; POST /app/v1/session gives one."
+            )
+        try:
+            return Visitor(str(self._serializer(bot_uid).loads(token.strip(), max_age=self.lifetime_seconds)))
+        except SignatureExpired:
+            raise _unauthorized(
+                "session_expired", "The session is over; POST /app/v1/session gives a new one."
+            ) from None
+        except BadSignature:
+            text = "The token is not from this chatbot, or older than its last restart; POST /app/v1/session gives one."
+            raise _unauthorized("invalid_session", text) from None
+
+    def pseudonym(self, visitor: Visitor) -> str:
+        """Return a name for the visitor that providers may see: it cannot be turned back into the id."""
+        return hmac.new(self._key, b"pseudonym:" + visitor.id.encode(), hashlib.sha256).hexdigest()[:32]
+
+    def _serializer(self, bot_uid: str) -> URLSafeTimedSerializer:
+        # The UID is part of the signature's salt, so that a token of one bot is foreign to every other.
+        return URLSafeTimedSerializer(
+            self._key,
+            salt=f"session:{bot_uid}",
+            signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
+        )
+
+
+def known_or_new(visitor_id: str | None) -> Visitor:
+    """Return the visitor of the cookie, or a new one when there is none or it was tampered with."""
+    if visitor_id and _VISITOR_ID.fullmatch(visitor_id):
+        return Visitor(visitor_id)
+    return Visitor(secrets.token_urlsafe(16))
+
+
+def visitor_cookie(visitor: Visitor, *, is_https: bool) -> str:
+    """Return the `Set-Cookie` value. `Partitioned` keeps it usable, and apart, inside a frame on another site."""
+    common = f"Path=/; Max-Age={_YEAR_SECONDS}; HttpOnly"
+    if is_https:
+        return f"{SECURE_COOKIE}={visitor.id}; {common}; Secure; SameSite=None; Partitioned"
+    return f"{COOKIE}={visitor.id}; {common}; SameSite=Lax"
+
+
+def checked_origin(origin: str | None, host: str, hosts: Iterable[str]) -> str:
+    """Return the scheme of `Origin`, which must be the bot's own page.
+
+    Raises:
+        ApiError: 403 for requests of other sites, and for those that do not say where they come from.
+    """
+    parts = urlsplit(origin or "")
+    is_own = parts.scheme in ("http", "https") and (
+        parts.netloc.lower() == host.lower() or (parts.hostname or "") in {name.lower() for name in hosts}
+    )
+    if not is_own:
+        text = "Sessions are given to this chatbot's own page only: `Origin` must be the address of the chatbot."
+        raise ApiError(403, "foreign_origin", text, kind="permission_error")
+    return parts.scheme
+
+
+def _unauthorized(code: str, message: str) -> ApiError:
+    return ApiError(401, code, message, kind="authentication_error", headers={"WWW-Authenticate": "Bearer"})

@@ -1,0 +1,62 @@
+"""What can be set about a runtime process from outside; everything about the bot itself is in its config."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from smarter_crds import runtime_config
+
+
+class Settings(BaseSettings):
+    """Read once at the start, from variables with the prefix `SMARTER_`."""
+
+    model_config = SettingsConfigDict(env_prefix="SMARTER_", frozen=True)
+
+    config_directory: Path = Path(runtime_config.CONFIG_DIRECTORY)
+    """Folder with the files `config` and `good` (the mounted ConfigMap)."""
+
+    secrets_directory: Path = Path(runtime_config.SECRETS_DIRECTORY)
+    """Folder below which the config's `apiKeyFile` paths lie (the mounted Secrets)."""
+
+    pod_uid: str = ""
+    """UID of this pod (downward API), shown on `/status`."""
+
+    host: str = "0.0.0.0"
+    """Address to listen on; `::` for both IP versions."""
+
+    api_port: int = runtime_config.API_PORT
+    """Port of the chat API, the chat page and the probes; 0 takes a free one."""
+
+    status_port: int = runtime_config.STATUS_PORT
+    """Port of `/status` and `/metrics`; 0 takes a free one."""
+
+    log_level: str = "INFO"
+    """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
+
+    max_streams: int = Field(200, ge=1)
+    """Answers being made at the same time; one more is refused with 503."""
+
+    max_body_bytes: int = Field(1024 * 1024, ge=1024)
+    """Largest request body."""
+
+    max_messages: int = Field(500, ge=1)
+    """Most messages in one request."""
+
+    max_history_characters: int = Field(200_000, ge=1000)
+    """A longer conversation is shortened by its oldest turns before the model sees it."""
+
+    session_seconds: int = 900
+    """How long a visitor's session token is good."""
+
+    heartbeat_seconds: float = Field(15, gt=0)
+    """A stream that has nothing to say sends an empty piece this often, so that no proxy closes it."""
+
+    body_seconds: float = Field(30, gt=0)
+    """Longest time for a request body to arrive."""
+
+    config_poll_seconds: float = Field(0.1, gt=0)
+    """How often the config file is looked at."""
+
+    drain_seconds: float | None = None
+    """Longest time for streams to finish after SIGTERM; unset: the config's `maxAnswerSeconds` + 30."""

@@ -1,0 +1,74 @@
+"""The tools of one bot: what is offered to the model, and how a call becomes a result."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from smarter_runtime.events import ToolCall, ToolOffer, ToolResult
+
+Arguments = Mapping[str, Any]
+
+
+class ToolFailed(Exception):
+    """The tool could not do it, and the model should know why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """What the model may call: the offer, the check of its arguments, and the work."""
+
+    offer: ToolOffer
+    check: Callable[[Arguments], None]
+    """Raises `ToolFailed` for arguments that do not fit the offer's schema."""
+    run: Callable[[Arguments], Awaitable[str]]
+    max_characters: int
+    timeout_seconds: float = 30
+
+
+class Toolbox:
+    """All tools of one bot, by name."""
+
+    def __init__(self, tools: Iterable[Tool]) -> None:
+        self._tools = {tool.offer.name: tool for tool in tools}
+
+    def offers(self, names: Iterable[str]) -> tuple[ToolOffer, ...]:
+        """Return the offers in an order that does not depend on the conversation, for the providers' prefix caches."""
+        return tuple(self._tools[name].offer for name in sorted(names) if name in self._tools)
+
+    async def call(self, call: ToolCall, offered: frozenset[str]) -> ToolResult:
+        """Run one tool. What the model can repair comes back as a result; a bug is raised."""
+        try:
+            return ToolResult(call, await self._run(call, offered))
+        except ToolFailed as error:
+            return ToolResult(call, str(error), is_error=True)
+        except TimeoutError:
+            return ToolResult(call, f"The tool {call.name!r} did not answer in time.", is_error=True)
+
+    async def _run(self, call: ToolCall, offered: frozenset[str]) -> str:
+        tool = self._tools.get(call.name) if call.name in offered else None
+        if tool is None:
+            raise ToolFailed(f"There is no tool {call.name[:64]!r}; there are {sorted(offered)}.")
+        arguments = _parsed(call.arguments)
+        tool.check(arguments)
+        async with asyncio.timeout(tool.timeout_seconds):
+            return cut(await tool.run(arguments), tool.max_characters)
+
+
+def cut(text: str, at_most: int) -> str:
+    """Return `text`, shortened so that the model sees that something is missing."""
+    if len(text) <= at_most:
+        return text
+    note = f"… [cut: the result has {len(text)} characters]"
+    return text[: max(0, at_most - len(note))] + note
+
+
+def _parsed(arguments: str) -> Arguments:
+    try:
+        value = json.loads(arguments or "{}")
+    except (ValueError, RecursionError) as error:
+        raise ToolFailed("The arguments are no JSON; send one JSON object.") from error
+    if not isinstance(value, dict):
+        raise ToolFailed("The arguments must be one JSON object.")
+    return value
