@@ -116,13 +116,15 @@ Cidr = Annotated[str, Field(max_length=43, pattern=r"^[0-9a-fA-F:.]{2,39}/[0-9]{
 """Network in CIDR notation, for example `10.0.0.0/8` or `fd00::/8`."""
 
 AllowedCidrs = Annotated[
-    SetOf[Cidr],
+    tuple[Cidr, ...],
     Field(
         alias="allowedCIDRs",
         max_length=32,
         description="Networks that are not public and may be dialled all the same, for example `10.0.0.0/8`. Default: "
         "none.",
     ),
+    AfterValidator(_without_duplicates),
+    ListType("set"),
 ]
 
 HeaderName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[-!#$%&'*+.^_`|~0-9A-Za-z]+$")]
