@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from smarter_cluster import build, definitions, files
+from smarter_cluster import files
 from smarter_cluster.site import Site
 
 
@@ -15,9 +15,8 @@ class Kubectl(Protocol):
     def __call__(self, *arguments: str, stdin: str | None = None) -> str: ...
 
 
-def definitions_once(site: Site, cache: Path, kubectl: Kubectl) -> None:
+def install_definitions(site: Site, folder: Path, kubectl: Kubectl) -> None:
     """Install the definitions of Gateway API, cert-manager and Contour."""
-    folder = definitions.folder(cache, build.module_folder)
 
     def install() -> None:
         kubectl("apply", "--server-side", "--force-conflicts", "-f", str(folder))
@@ -26,7 +25,12 @@ def definitions_once(site: Site, cache: Path, kubectl: Kubectl) -> None:
     once(site, "definitions", folder.name, install)
 
 
-def once(site: Site, name: str, content: str, action: Callable[[], None]) -> None:
+def apply(site: Site, name: str, manifests: str, kubectl: Kubectl) -> None:
+    """Apply manifests of ours."""
+    once(site, name, manifests, lambda: kubectl("apply", "--server-side", "--filename=-", stdin=manifests))
+
+
+def once(site: Site, name: str, content: str, action: Callable[[], object]) -> None:
     """Do `action` unless it was done for the same `content` in this cluster."""
     marker = site.folder / "done" / name
     wanted = hashlib.sha256(content.encode()).hexdigest()

@@ -1,18 +1,17 @@
 """Compiles missing programs from their published Go modules into the cache."""
 
-import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from smarter_cluster import files, programs
+from smarter_cluster import files, programs, toolchain
 from smarter_cluster.errors import ClusterError
 from smarter_cluster.programs import Program
+from smarter_cluster.reporting import Say
 
-Say = Callable[[str], None]
 HEARTBEAT_SECONDS = 30
 NO_CGO = ("env", "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-buildvcs=false")
 
@@ -53,7 +52,7 @@ class Programs:
             output.mkdir()
             seconds = self._go_build(source, output, batch)
             for program in batch:
-                built = output / Path(program.package).name
+                built = output / program.built
                 target = self._cache / program.folder / program.name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 files.publish(built, target)
@@ -63,7 +62,7 @@ class Programs:
         packages = [program.package for program in batch]
         command = [
             *NO_CGO,
-            go(self._cache, self._say),
+            toolchain.go(self._cache, self._say),
             "build",
             "-v",
             "-trimpath",
@@ -84,16 +83,3 @@ class Programs:
             tail = "\n".join(f"  {line}" for line in lines[-15:])
             raise ClusterError(f"`go build` of {', '.join(packages)} failed:\n{tail}")
         return time.monotonic() - start
-
-
-def go(cache: Path, say: Say) -> str:
-    return "go"
-
-
-def module_folder(module: str, version: str) -> Path:
-    """Where Go keeps the files of a module, fetched when needed; some carry manifests beside the code."""
-    command = ["go", "mod", "download", "-json", f"{module}@v{version}"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise ClusterError(f"Go cannot fetch {module} {version}: {result.stdout}{result.stderr}")
-    return Path(json.loads(result.stdout)["Dir"])

@@ -1,13 +1,14 @@
 """One local cluster: made, extended, repaired and removed as a whole."""
 
 import subprocess
+from functools import partial
 from pathlib import Path
 
-from smarter_cluster import addons, controlplane, files, programs, site
-from smarter_cluster.build import Programs, Say
+from smarter_cluster import bringup, definitions, files, ingress, packages, programs, site, toolchain, wheels
+from smarter_cluster.build import Programs
 from smarter_cluster.errors import ClusterError
-from smarter_cluster.processes import Processes
 from smarter_cluster.programs import Profile
+from smarter_cluster.reporting import Say
 from smarter_cluster.settings import Settings
 from smarter_cluster.site import Site
 
@@ -26,29 +27,31 @@ class Cluster:
 
     def up(self) -> None:
         """Have the cluster run with all of its profile; what runs already stays, what died is started again."""
-        self._programs.ensure(programs.needed(self.profile))
         with files.locked(self._settings.state / f".{self.name}.lock"):
+            known = site.find(self._settings.state, self.name)
+            self.profile = programs.larger(self.profile, known.profile) if known else self.profile
+            self._fetch_programs()
             here = site.settle(self._settings.state, self.name, self.profile)
             self._link_programs(here)
-            processes = Processes(here.folder)
-            keys = controlplane.credentials(here)
-            first, then = controlplane.components(here, keys)
-            for wave in (first, then):
-                started = processes.ensure(wave)
-                if started:
-                    self._say(f"started {', '.join(started)}")
-            addons.definitions_once(here, self._settings.cache, self.kubectl)
+            bringup.up(here, self._definitions(), self.kubectl, self._say)
 
     def down(self) -> None:
         """Remove the cluster with everything it made; nothing else is touched."""
         with files.locked(self._settings.state / f".{self.name}.lock"):
             here = site.find(self._settings.state, self.name)
-            if here is None:
-                return
-            processes = Processes(here.folder)
-            for name in processes.names():
-                processes.kill(name)
-            files.remove(here.folder)
+            if here is not None:
+                bringup.down(here)
+
+    @property
+    def ca_certificate(self) -> Path:
+        """The certificate of the authority that signs for the cluster's HTTPS hosts."""
+        return ingress.demo_authority(self._site("full")).certificate
+
+    @property
+    def https_address(self) -> tuple[str, int]:
+        """Where the cluster's HTTPS hosts answer. Browsers resolve `*.localhost` to it by themselves, but the resolver
+        of most programs does not: connect here and send the host's name in SNI and `Host`."""
+        return ingress.LOOPBACK, self._site("full").port("https")
 
     @property
     def kubeconfig(self) -> Path:
@@ -67,17 +70,30 @@ class Cluster:
             raise ClusterError(f"`kubectl {' '.join(arguments)}` failed: {result.stderr.strip()}")
         return result.stdout
 
-    def _site(self) -> Site:
+    def _site(self, profile: Profile = "api") -> Site:
         here = site.find(self._settings.state, self.name)
-        if here is None:
-            raise ClusterError(f"There is no cluster {self.name!r}; make it with `python -m smarter_cluster up`.")
+        if here is None or not here.has(profile):
+            command = f"python -m smarter_cluster up --name {self.name} --profile {profile}"
+            raise ClusterError(f"There is no cluster {self.name!r} with profile {profile!r}; make it with `{command}`.")
         return here
 
+    def _fetch_programs(self) -> None:
+        if self.profile != "api":
+            packages.ensure(packages.NODE, self._say)
+        self._programs.ensure(programs.needed(self.profile))
+
+    def _definitions(self) -> Path:
+        cache = self._settings.cache
+        go = partial(toolchain.go, cache, self._say)
+        return definitions.folder(cache, lambda module, version: toolchain.module_folder(go(), module, version))
+
     def _link_programs(self, here: Site) -> None:
+        targets = {program.name: self._programs.path(program.name) for program in programs.needed(here.profile)}
+        if here.has("full"):
+            targets["envoy"] = wheels.envoy(self._settings.cache)
         here.bin.mkdir(parents=True, exist_ok=True)
-        for program in programs.needed(here.profile):
-            link = here.bin / program.name
-            target = self._programs.path(program.name)
+        for name, target in targets.items():
+            link = here.bin / name
             if not link.is_symlink() or link.readlink() != target:
                 link.unlink(missing_ok=True)
                 link.symlink_to(target)

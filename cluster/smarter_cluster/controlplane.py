@@ -39,6 +39,10 @@ def credentials(site: Site) -> Credentials:
         "kube-controller-manager": Subject(name="system:kube-controller-manager", hosts=("127.0.0.1",)),
         "kube-scheduler": Subject(name="system:kube-scheduler", hosts=("127.0.0.1",)),
         "kube-proxy": Subject(name="system:kube-proxy"),
+        "coredns": Subject(name="system:coredns"),
+        # What these two may do is their projects' affair; here they are trusted with everything.
+        "contour": Subject(name="contour", organization="system:masters"),
+        "cert-manager": Subject(name="cert-manager", organization="system:masters"),
     }
     kubelet = authority.issue("kubelet", _kubelet(site))
     pairs = {user: authority.issue(user, subject) for user, subject in users.items()} | {"kubelet": kubelet}
@@ -145,8 +149,9 @@ def _kube_controller_manager(site: Site, keys: Credentials) -> Component:
     }
     # A pod can be made once its namespace has this account: the first thing that others would stumble over.
     account = f"{site.server}/api/v1/namespaces/default/serviceaccounts/default"
-    ready = answers(account, keys.authority.certificate, keys.administrator)
-    return component(site, "kube-controller-manager", options, ready)
+    usable = answers(account, keys.authority.certificate, keys.administrator)
+    healthy = _healthy(site, keys, "kube-controller-manager")
+    return component(site, "kube-controller-manager", options, lambda: healthy() and usable())
 
 
 def _kube_scheduler(site: Site, keys: Credentials) -> Component:
@@ -172,14 +177,28 @@ def _healthy(site: Site, keys: Credentials, name: str) -> Callable[[], bool]:
     return answers(f"https://127.0.0.1:{site.port(name)}/healthz", keys.authority.certificate)
 
 
-def component(site: Site, name: str, options: Mapping[str, object], ready: Callable[[], bool]) -> Component:
+def component(
+    site: Site,
+    name: str,
+    options: Mapping[str, object],
+    ready: Callable[[], bool],
+    *,
+    enter: tuple[str, ...] = (),
+    proc: str = "/proc",
+) -> Component:
     """A program of the cluster with `--option=value` for each of `options`."""
     arguments = (f"--{option}={value}" for option, value in options.items())
-    return Component(name=name, command=(str(site.bin / name), *arguments), ready=ready)
+    command = (str(site.bin / name), *arguments)
+    return Component(name=name, command=command, ready=ready, enter=enter, proc=proc)
 
 
-def answers(url: str, authority: Path | None = None, client: KeyPair | None = None) -> Callable[[], bool]:
-    """A check that is true when a GET of `url` succeeds."""
+def answers(
+    url: str,
+    authority: Path | None = None,
+    client: KeyPair | None = None,
+    accept: Callable[[bytes], bool] = lambda _: True,
+) -> Callable[[], bool]:
+    """A check that is true when a GET of `url` succeeds with an acceptable body."""
 
     def check() -> bool:
         context = ssl.create_default_context(cafile=authority) if authority else None
@@ -187,7 +206,7 @@ def answers(url: str, authority: Path | None = None, client: KeyPair | None = No
             context.load_cert_chain(client.certificate, client.key)
         try:
             with urllib.request.urlopen(url, timeout=5, context=context) as response:
-                return bool(response.status == 200)
+                return accept(response.read())
         except (urllib.error.URLError, OSError):
             return False
 

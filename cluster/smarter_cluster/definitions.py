@@ -1,13 +1,13 @@
 """The CustomResourceDefinitions of other projects, taken from their Go modules into the cache."""
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from smarter_cluster import files, programs
+from smarter_cluster.errors import ClusterError
 
 FetchModule = Callable[[str, str], Path]
-TEMPLATE = re.compile(r"\{\{.*?\}\}")
+"""Takes a module and a version; returns the folder with its files."""
 
 
 def folder(cache: Path, fetch: FetchModule) -> Path:
@@ -24,15 +24,15 @@ def folder(cache: Path, fetch: FetchModule) -> Path:
     return target
 
 
-def plain(text: str) -> str:
-    """A manifest without the placeholders of Helm, which sit in labels that only Helm needs."""
-    return TEMPLATE.sub("none", text)
-
-
 def _manifests(fetch: FetchModule) -> Iterator[tuple[str, str]]:
-    gateway = fetch("sigs.k8s.io/gateway-api", programs.GATEWAY_API) / "config" / "crd" / "standard"
-    cert_manager = fetch("github.com/cert-manager/cert-manager", programs.CERT_MANAGER) / "deploy" / "crds"
-    contour = fetch("github.com/projectcontour/contour", programs.CONTOUR) / "examples" / "contour" / "01-crds.yaml"
-    for path in (*sorted(gateway.glob("*.yaml")), *sorted(cert_manager.glob("crd-*.yaml")), contour):
-        owner = "contour" if path == contour else path.parents[2].name.partition("@")[0]
-        yield f"{owner}-{path.name}", plain(path.read_text())
+    sources = (
+        ("sigs.k8s.io/gateway-api", programs.GATEWAY_API, "config/crd/standard/*.yaml"),
+        ("github.com/cert-manager/cert-manager", programs.CERT_MANAGER, "deploy/crds/*.yaml"),
+        ("github.com/projectcontour/contour", programs.CONTOUR, "examples/contour/01-crds.yaml"),
+    )
+    for module, version, pattern in sources:
+        found = sorted(fetch(module, version).glob(pattern))
+        if not found:
+            raise ClusterError(f"Module {module} {version} has no {pattern}; its definitions lie elsewhere now.")
+        for path in found:
+            yield f"{module.rpartition('/')[2]}-{path.name}", path.read_text()

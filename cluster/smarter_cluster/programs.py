@@ -1,5 +1,6 @@
 """Which programs the cluster consists of, in which versions, and what each profile needs."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -8,14 +9,14 @@ Profile = Literal["api", "node", "full"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 KUBERNETES = "1.37.2"
-ETCD = "3.6.16"
+ETCD = "3.7.3"
 CONTAINERD = "2.4.2"
-COREDNS = "1.12.4"
+COREDNS = "1.15.0"
 CONTOUR = "1.33.8"
-CERT_MANAGER = "1.11.5"
+CERT_MANAGER = "1.21.2"
 GATEWAY_API = "1.3.0"
 HELM = "4.3.1"
-KIND = "0.30.0"
+KIND = "0.33.0"
 PAUSE = "1"
 
 SOURCES = Path(__file__).parent / "programs"
@@ -25,6 +26,10 @@ SOURCES = Path(__file__).parent / "programs"
 def up_to(profile: Profile) -> tuple[Profile, ...]:
     """A profile and the smaller ones it contains."""
     return PROFILES[: PROFILES.index(profile) + 1]
+
+
+def larger(one: Profile, other: Profile) -> Profile:
+    return max(one, other, key=PROFILES.index)
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,11 @@ class Program:
     @property
     def folder(self) -> str:
         return f"{self.name}-{self.version}"
+
+    @property
+    def built(self) -> str:
+        """What `go build` names it: the last part of the package that is no major version."""
+        return next(part for part in reversed(self.package.split("/")) if not re.fullmatch(r"v\d+", part))
 
 
 def _kubernetes(name: str) -> Program:
@@ -66,9 +76,9 @@ _NODE = (
     Program("pause", PAUSE, "./pause"),
 )
 _FULL = (
-    Program("contour", CONTOUR, "github.com/projectcontour/contour/cmd/contour"),
-    Program("cert-manager", CERT_MANAGER, "github.com/cert-manager/cert-manager/cmd/controller", family="cert-manager"),
     Program("helm", HELM, "helm.sh/helm/v4/cmd/helm"),
+    Program("cert-manager", CERT_MANAGER, "./cert-manager"),
+    Program("contour", CONTOUR, "github.com/projectcontour/contour/cmd/contour", family="contour"),
 )
 _KIND = Program("kind", KIND, "sigs.k8s.io/kind", family="kind")
 

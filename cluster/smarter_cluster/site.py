@@ -7,7 +7,7 @@ from pathlib import Path
 
 from smarter_cluster import files, network
 from smarter_cluster.network import Addresses
-from smarter_cluster.programs import PROFILES, Profile
+from smarter_cluster.programs import PROFILES, Profile, larger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def settle(state: Path, name: str, profile: Profile) -> Site:
 def _extended(record: Record, profile: Profile, taken: set[int]) -> Record:
     """The record with everything `profile` needs; what was chosen before stays."""
     chosen = network.choose_ports(profile, taken, network.is_free, known=record.ports)
-    return replace(record, profile=max(record.profile, profile, key=PROFILES.index), ports=chosen)
+    return replace(record, profile=larger(record.profile, profile), ports=chosen)
 
 
 def _new_record(state: Path) -> Record:

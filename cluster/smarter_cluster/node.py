@@ -1,0 +1,188 @@
+"""The machine that the pods see: namespaces of its own, so that everything in it ends with one process."""
+
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from smarter_cluster.errors import ClusterError
+from smarter_cluster.processes import Component, Processes, wait_until
+from smarter_cluster.site import Site
+
+HOLDER = "node"
+MACHINE_PROC = "/run/machine/proc"
+# Where the programs of a node keep their files by default; inside the node these are folders of the cluster.
+FOLDERS = {
+    "/var/lib/kubelet": "kubelet",
+    "/var/lib/containerd": "containerd",
+    "/var/lib/cni": "cni-state",
+    "/var/log/pods": "pod-logs",
+    "/var/log/containers": "container-logs",
+}
+# $1 is the cluster's folder. Mounts of the machine come in, those made inside never get out. Pods need shared mounts,
+# but earlier the new /proc would appear in the copy of the old one as well.
+SETUP = f"""\
+set -e
+resolv=$(readlink -f /etc/resolv.conf)
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p {MACHINE_PROC}
+mount --rbind /proc {MACHINE_PROC}
+mount -t proc proc /proc
+{"".join(f'mount --bind "$1/{name}" {path}{chr(10)}' for path, name in FOLDERS.items())}
+mkdir -p "$(dirname "$resolv")"
+[ -e "$resolv" ] || touch "$resolv"
+mount --bind "$1/resolv.conf" "$resolv"
+mount --make-rshared /
+exec "$1/bin/pause"
+"""
+
+
+def holder(site: Site) -> Component:
+    """The first process of the node's namespaces; when it ends, the kernel ends and removes everything in them."""
+    unshare = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "slave")
+    return Component(name=HOLDER, command=(*unshare, "sh", "-c", SETUP, "sh", str(site.folder)))
+
+
+def prepare(site: Site) -> None:
+    """Make the folders that the node's namespaces need on the machine."""
+    if os.geteuid() != 0:
+        raise ClusterError("Pods need root for their namespaces; use `--profile api`, or run this as root.")
+    for path, name in FOLDERS.items():
+        Path(path).mkdir(parents=True, exist_ok=True)
+        (site.folder / name).mkdir(parents=True, exist_ok=True)
+    for hierarchy in cgroup_hierarchies():
+        (hierarchy / cgroup(site)).mkdir(exist_ok=True)
+
+
+def enter(processes: Processes) -> tuple[str, ...]:
+    """The command that runs another command inside the node."""
+    pid = first_process(processes)
+    return ("nsenter", f"--target={pid}", "--net", "--mount", "--pid", "--")
+
+
+def first_process(processes: Processes) -> int:
+    """The pid, on the machine, of the node's first process."""
+    found: list[int] = []
+
+    def look() -> bool:
+        parent = processes.pid(HOLDER)
+        if parent is None:
+            return True
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        found[:] = [int(child) for child in children if _is_pause(int(child))]
+        return bool(found)
+
+    if not wait_until(look, 10) or not found:
+        log = processes.log(HOLDER)
+        raise ClusterError(f"The node's namespaces cannot be made; see {log}: {log.read_text()[-500:]}")
+    return found[0]
+
+
+def _is_pause(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "pause"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def cgroup(site: Site) -> str:
+    """The name of the cgroup under which the kubelet makes those of the pods."""
+    return f"smarter-{site.name}"
+
+
+def cgroup_hierarchies(root: Path = Path("/sys/fs/cgroup")) -> list[Path]:
+    """The one tree of cgroup v2, or the tree of each controller of v1."""
+    if (root / "cgroup.controllers").is_file():
+        return [root]
+    return [path for path in sorted(root.iterdir()) if path.is_dir() and not path.is_symlink()]
+
+
+def remove_cgroups(site: Site) -> None:
+    """Remove the pods' cgroups; they are empty once the last process is gone, which takes the kernel a moment."""
+    for hierarchy in cgroup_hierarchies():
+        top = hierarchy / cgroup(site)
+        wait_until(partial(_remove_tree, top), 5)
+
+
+def _remove_tree(top: Path) -> bool:
+    folders = [Path(folder) for folder, _, _ in os.walk(top, topdown=False)]
+    try:
+        for folder in folders:
+            folder.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def connect(site: Site, processes: Processes) -> None:
+    """Join the machine and the node by a link, with routes to pods and services and a way out for them."""
+    device, addresses = link_name(site), site.addresses
+    if not Path(f"/sys/class/net/{device}").exists():
+        mtu = str(outside_mtu())
+        peer = ("peer", "name", "eth0", "mtu", mtu, "netns", str(first_process(processes)))
+        run(["ip", "link", "add", device, "mtu", mtu, "type", "veth", *peer])
+    inside = enter(processes)
+    run(["ip", "addr", "replace", f"{addresses.host}/30", "dev", device])
+    run(["ip", "link", "set", device, "up"])
+    for command in (
+        ("ip", "link", "set", "lo", "up"),
+        ("ip", "addr", "replace", f"{addresses.node}/30", "dev", "eth0"),
+        ("ip", "link", "set", "eth0", "up"),
+        ("ip", "route", "replace", "default", "via", addresses.host),
+        ("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"),
+        # Present when the kernel's module is; without it, packets between pods skip the rules for Services.
+        ("sh", "-c", "f=/proc/sys/net/bridge/bridge-nf-call-iptables; [ ! -e $f ] || echo 1 > $f"),
+    ):
+        run([*inside, *command])
+    for network in (addresses.pods, addresses.services):
+        run(["ip", "route", "replace", str(network), "via", addresses.node])
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    for rule in firewall_rules(site):
+        if not succeeds(["iptables", "-w", "-t", rule[0], "-C", *rule[1:]]):
+            run(["iptables", "-w", "-t", rule[0], "-I", *rule[1:]])
+
+
+def disconnect(site: Site) -> None:
+    """Remove the link and the machine's firewall rules for it, wherever a run stopped."""
+    if Path(f"/sys/class/net/{link_name(site)}").exists():
+        run(["ip", "link", "del", link_name(site)])
+    for rule in firewall_rules(site):
+        while succeeds(["iptables", "-w", "-t", rule[0], "-D", *rule[1:]]):
+            pass
+
+
+def link_name(site: Site) -> str:
+    return f"smarter{site.record.index}"
+
+
+def firewall_rules(site: Site) -> list[list[str]]:
+    """The machine's rules for this cluster: table, chain and what follows; all that is ever added to it."""
+    device = link_name(site)
+    comment = ["-m", "comment", "--comment", f"smarter-cluster:{site.name}"]
+    leaving = [
+        ["nat", "POSTROUTING", "-s", str(network), "!", "-o", device, *comment, "-j", "MASQUERADE"]
+        for network in (site.addresses.pods, site.addresses.link)
+    ]
+    passing = [["filter", "FORWARD", way, device, *comment, "-j", "ACCEPT"] for way in ("-i", "-o")]
+    return [*leaving, *passing]
+
+
+def outside_mtu() -> int:
+    """The size of packets that the way out of this machine takes."""
+    shown = subprocess.run(["ip", "route", "show", "default"], capture_output=True, text=True, check=False).stdout
+    device = re.search(r"\bdev (\S+)", shown)
+    return int(Path(f"/sys/class/net/{device[1]}/mtu").read_text()) if device else 1500
+
+
+def run(command: Sequence[str]) -> str:
+    """Run a short command of the system; a failure is told in its own words."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise ClusterError(f"`{' '.join(command)}` failed: {result.stderr.strip()}")
+    return result.stdout
+
+
+def succeeds(command: Sequence[str]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
