@@ -21,7 +21,7 @@ class HostClaimSpec(ApiModel):
 
     holder: Holder = Field(description="The Chatbot that holds the host.")
     last_used_time: datetime | None = Field(
-        None, description="When the holder stopped using the host. Left out while it uses it."
+        None, description="When the holder stopped using the host. Default: it still uses it."
     )
 
 
