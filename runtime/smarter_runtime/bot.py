@@ -59,9 +59,9 @@ def _check_models(config: RuntimeConfig) -> None:
     used = {"model": config.model.provider} | {
         f"plugin {plugin.name!r}": plugin.model.provider for plugin in config.plugins if plugin.model.provider
     }
-    for place, provider in used.items():
-        if provider not in config.providers:
-            raise ConfigRefused(f"The {place} names provider {provider!r}, which `providers` does not have.")
+    for place, key in used.items():
+        if key not in config.providers:
+            raise ConfigRefused(f"The {place} names provider {key!r}, which `providers` does not have.")
     for name, provider in config.providers.items():
         _check_provider(name, provider)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 from collections.abc import Iterator
@@ -53,9 +52,6 @@ class Runtime:
         await self.refresh()
         background = [asyncio.create_task(self._watch()), asyncio.create_task(self._probe_lag())]
         status = asyncio.create_task(self.status.serve())
-        # What was made up to here lives as long as the process; the collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
         try:
             await self.api.serve()
         finally:
@@ -72,7 +68,7 @@ class Runtime:
             return
         self._services.metrics.reloads.labels("broken" if configs.problems else "ok").inc()
         if configs.bot:
-            self._services.providers.warm(configs.bot.config)
+            await self._services.providers.warm(configs.bot.config)
 
     async def _watch(self) -> None:
         while True:

@@ -49,7 +49,7 @@ def next_lookup(request: ModelRequest) -> Lookup | None:
     question, results = _current_turn(request.messages)
     words = content_words(question)
     made = {call for call, _ in results}
-    if not words or len(made) >= MAX_LOOKUPS or any(best_facts(text, words) for _, text in results):
+    if not words or len(made) >= MAX_LOOKUPS or any(best_facts(text, words, lookup.key) for lookup, text in results):
         return None
     ranked = _ranked(request.offers, words)
     return next((lookup for lookup in ranked if lookup not in made), None)
@@ -59,7 +59,7 @@ def answer(request: ModelRequest) -> str:
     question, results = _current_turn(request.messages)
     words = content_words(question)
     for lookup, text in results:
-        facts = best_facts(text, words)
+        facts = best_facts(text, words, lookup.key)
         if facts:
             return f"According to {lookup.tool} ({lookup.key}): {sentence(facts)}"
     if results:

@@ -13,10 +13,10 @@ from smarter_runtime.words import is_unspaced, normal, plain_words, stem
 AT_MOST = 3
 LONG_TEXT = 200
 _SMALL_WORDS = """
-a about all am an and any are as at be been but by can could did do does for from get give had has have hello hey hi how i
-if in into is it its just let like many may me much my need no not of on one or our please shall should show so some tell
-than thank thanks that the their them there these they this those to up us want was we well were what whats when where
-which who why will with would yes you your
+a about all am an and any are as at be been but by can could did do does for from get give had has have hello hey hi how
+i if in into is it its just let like many may me much my need no not of on one or our please shall should show so some
+tell than thank thanks that the their them there these they this those to up us want was we well were what whats when
+where which who why will with would yes you your
 """
 _IGNORED = frozenset(_SMALL_WORDS.split())
 
@@ -48,12 +48,16 @@ def shared(words: frozenset[str], text: str) -> int:
     return len(words & content_words(text))
 
 
-def best_facts(result: str, words: frozenset[str]) -> list[Fact]:
-    """Return the few leaves of `result` that share most with the question; rare words count more than common ones."""
+def best_facts(result: str, words: frozenset[str], topic: str) -> list[Fact]:
+    """Return the few leaves of `result` that share most with the question; rare words count more than common ones.
+
+    All of `result` is about `topic`: asking for the topic alone finds something, too.
+    """
     facts = list(_facts(_parsed(result), ()))
-    spread = Counter(word for fact in facts for word in fact.words & words)
+    common = [(fact, (fact.words | content_words(topic)) & words) for fact in facts]
+    spread = Counter(word for _, matched in common for word in matched)
     weights = {word: 1 + log(len(facts) / count) for word, count in spread.items()}
-    scored = [(sum(weights[word] for word in fact.words & words), fact) for fact in facts]
+    scored = [(sum(weights[word] for word in matched), fact) for fact, matched in common]
     best = max((score for score, _ in scored), default=0)
     chosen = [(score, fact) for score, fact in scored if score > 0 and score >= 0.6 * best]
     return [fact for _, fact in sorted(chosen, key=lambda pair: -pair[0])][:AT_MOST]

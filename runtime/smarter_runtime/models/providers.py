@@ -46,13 +46,13 @@ class Providers:
         ]
         return (*missing, *refused)
 
-    def warm(self, config: RuntimeConfig) -> None:
+    async def warm(self, config: RuntimeConfig) -> None:
         """Load what the first answer would else wait for, and let go of connections that no provider uses any more."""
         wanted = {each.allowed_cidrs for each in config.providers.values() if each.type != DEMO}
         for provider in config.providers:
             self.model(config, provider)
         for cidrs in set(self._dialers) - wanted:
-            self._dialers.pop(cidrs).retire()
+            await self._dialers.pop(cidrs).retire()
 
     async def close(self) -> None:
         for dialer in self._dialers.values():

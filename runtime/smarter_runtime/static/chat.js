@@ -1,1 +1,378 @@
-export {};
+// The chat page: it knows the bot by /app/v1/config and talks to it by its public API, like any other client.
+
+const TEXTS = {
+  en: {
+    you: "You", label: "Your message", placeholder: "Type your question…", send: "Send", stop: "Stop", retry: "Try again",
+    reset: "New chat", info: "Help", latest: "Jump to the latest", log: "Conversation", writing: "{name} is writing…",
+    stopped: "Stopped.", offline: "The connection failed. Check your network and try again.",
+    busy: "The assistant is busy right now. Please try again in a moment.",
+    used: "The assistant has answered enough for today. Please come back tomorrow.",
+    long: "The conversation has become too long. Please start a new chat.",
+    broken: "The assistant could not answer. Please try again.",
+    cut: "The answer broke off. You can try again.", full: "The answer was cut at its length limit.",
+    unavailable: "The chat could not be loaded. Please reload the page.",
+  },
+  de: {
+    you: "Sie", label: "Ihre Nachricht", placeholder: "Schreiben Sie Ihre Frage …", send: "Senden", stop: "Anhalten",
+    retry: "Noch einmal", reset: "Neues Gespräch", info: "Hilfe", latest: "Zum Ende", log: "Gespräch",
+    writing: "{name} schreibt …", stopped: "Angehalten.",
+    offline: "Keine Verbindung. Bitte prüfen Sie Ihr Netz und versuchen Sie es noch einmal.",
+    busy: "Der Assistent ist gerade ausgelastet. Bitte versuchen Sie es gleich noch einmal.",
+    used: "Der Assistent hat für heute genug geantwortet. Bitte kommen Sie morgen wieder.",
+    long: "Das Gespräch ist zu lang geworden. Bitte beginnen Sie ein neues.",
+    broken: "Der Assistent konnte nicht antworten. Bitte versuchen Sie es noch einmal.",
+    cut: "Die Antwort brach ab. Sie können es noch einmal versuchen.", full: "Die Antwort endet an ihrer Längengrenze.",
+    unavailable: "Die Seite konnte nicht geladen werden. Bitte laden Sie sie neu.",
+  },
+  es: {
+    you: "Usted", label: "Su mensaje", placeholder: "Escriba su pregunta…", send: "Enviar", stop: "Detener",
+    retry: "Reintentar", reset: "Nuevo chat", info: "Ayuda", latest: "Ir al final", log: "Conversación",
+    writing: "{name} está escribiendo…", stopped: "Detenido.",
+    offline: "Falló la conexión. Compruebe su red e inténtelo de nuevo.",
+    busy: "El asistente está ocupado. Inténtelo de nuevo en un momento.",
+    used: "El asistente ya ha respondido bastante por hoy. Vuelva mañana.",
+    long: "La conversación es demasiado larga. Empiece un nuevo chat.",
+    broken: "El asistente no pudo responder. Inténtelo de nuevo.",
+    cut: "La respuesta se interrumpió. Puede intentarlo de nuevo.", full: "La respuesta llegó a su límite de longitud.",
+    unavailable: "No se pudo cargar el chat. Recargue la página.",
+  },
+};
+const MAX_MESSAGES_SENT = 200;
+const NEAR_THE_END_PIXELS = 80;
+
+const byId = (id) => document.getElementById(id);
+const [scroller, thread, question, send, stop] = ["scroller", "thread", "question", "send", "stop"].map(byId);
+
+let texts = TEXTS.en;
+let bot = {};
+let token = "";
+let messages = [];
+/** What aborts the answer in progress; null when there is none. Every button follows from it. */
+let running = null;
+
+class ChatError extends Error {
+  constructor(text) {
+    super(text);
+  }
+}
+
+// ---- talking to the bot
+
+async function renewSession() {
+  const response = await fetch("/app/v1/session", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: "{}",
+  });
+  if (!response.ok) throw await failureOf(response);
+  token = (await response.json()).token;
+}
+
+async function ask(signal) {
+  const body = JSON.stringify({ stream: true, messages: recent(messages) });
+  const request = () =>
+    fetch("/v1/chat/completions", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
+      body,
+      signal,
+    });
+  if (!token) await renewSession();
+  let response = await request();
+  if (response.status === 401) {
+    await renewSession();
+    response = await request();
+  }
+  if (!response.ok) throw await failureOf(response);
+  return response.body;
+}
+
+function recent(all) {
+  const last = all.slice(-MAX_MESSAGES_SENT);
+  while (last.length && last[0].role !== "user") last.shift();
+  return last;
+}
+
+async function failureOf(response) {
+  let error = {};
+  try {
+    error = (await response.json()).error ?? {};
+  } catch {
+    // A proxy's error page: the status says enough.
+  }
+  return new ChatError(failureText(error.code, response.status, error.message));
+}
+
+function failureText(code, status, message) {
+  if (code === "insufficient_quota") return texts.used;
+  if (code === "context_length_exceeded" || status === 413) return texts.long;
+  if (status === 429 || status === 503) return texts.busy;
+  return status === 400 && message ? message : texts.broken;
+}
+
+/** Give the pieces of the answer; throws when the stream ends without saying that it is whole. */
+async function* piecesOf(body) {
+  let rest = "";
+  for await (const text of chunksOf(body.pipeThrough(new TextDecoderStream()))) {
+    const lines = (rest + text).split(/\r?\n/);
+    rest = lines.pop();
+    for (const line of lines) {
+      if (!line.startsWith("data:")) continue;
+      const data = line.slice(5).trim();
+      if (data === "[DONE]") return;
+      const chunk = JSON.parse(data);
+      if (chunk.error) throw new ChatError(failureText(chunk.error.code, 500));
+      const choice = chunk.choices?.[0];
+      if (choice?.delta?.content) yield { text: choice.delta.content };
+      if (choice?.finish_reason) yield { finish: choice.finish_reason };
+    }
+  }
+  throw new ChatError(texts.cut);
+}
+
+// Not every browser can iterate a stream.
+async function* chunksOf(readable) {
+  const reader = readable.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+// ---- one turn
+
+async function answerLast() {
+  const controller = (running = new AbortController());
+  refreshButtons();
+  const view = addMessage("assistant", "");
+  view.root.classList.add("waiting");
+  say(texts.writing.replace("{name}", bot.assistantName));
+  let finish = "";
+  try {
+    for await (const piece of piecesOf(await ask(controller.signal))) {
+      if (piece.text) view.append(piece.text);
+      finish = piece.finish ?? finish;
+    }
+    keep(view.text());
+    say(view.text());
+    if (finish === "length") addNote(texts.full);
+  } catch (error) {
+    if (controller.signal.aborted) {
+      keep(view.text());
+      say(texts.stopped);
+      if (!view.text()) view.root.remove();
+    } else {
+      view.flush();
+      if (view.text()) view.root.classList.add("broken");
+      else view.root.remove();
+      addFailure(error instanceof ChatError ? error.message : texts.offline, view.root);
+    }
+  } finally {
+    view.flush();
+    view.root.classList.remove("waiting");
+    if (running === controller) running = null;
+    refreshButtons();
+  }
+}
+
+function keep(text) {
+  if (text) messages.push({ role: "assistant", content: text });
+}
+
+function submit(text) {
+  const content = text.trim();
+  if (!content || running) return;
+  thread.querySelectorAll(".examples, .failure, .broken").forEach((each) => each.remove());
+  // A question that got no answer is not asked a second time beside the new one.
+  if (messages.at(-1)?.role === "user") messages.pop();
+  messages.push({ role: "user", content });
+  addMessage("user", content);
+  question.value = "";
+  fitQuestion();
+  toTheEnd();
+  answerLast();
+}
+
+function reset() {
+  running?.abort();
+  running = null;
+  messages = [];
+  thread.replaceChildren();
+  welcome();
+  refreshButtons();
+  question.focus();
+}
+
+// ---- what is seen. Text is only ever set as text, never as markup.
+
+function element(name, className, text) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  return made;
+}
+
+function addMessage(role, text) {
+  const root = element("article", `message ${role}`);
+  const bubble = element("p", "bubble");
+  const content = document.createTextNode(text);
+  bubble.append(content);
+  root.append(element("p", "author", role === "user" ? texts.you : bot.assistantName), bubble);
+  thread.append(root);
+  return { root, ...writerOf(content) };
+}
+
+/** Collect pieces and show them once per frame. */
+function writerOf(content) {
+  let pending = "";
+  const flush = () => {
+    if (!pending) return;
+    const follow = isAtTheEnd();
+    content.appendData(pending);
+    pending = "";
+    if (follow) toTheEnd();
+    else byId("latest").hidden = false;
+  };
+  const append = (text) => {
+    if (!pending) requestAnimationFrame(flush);
+    pending += text;
+  };
+  return { append, flush, text: () => content.data + pending };
+}
+
+function addNote(text) {
+  thread.append(element("p", "author", text));
+}
+
+function addFailure(text, partial) {
+  const box = element("div", "failure");
+  box.setAttribute("role", "alert");
+  const retry = element("button", "", texts.retry);
+  retry.type = "button";
+  retry.addEventListener("click", () => {
+    box.remove();
+    partial.remove();
+    question.focus();
+    answerLast();
+  });
+  box.append(element("p", "", text), retry);
+  thread.append(box);
+  say("");
+  toTheEnd();
+}
+
+function welcome() {
+  if (bot.welcomeMessage) addMessage("assistant", bot.welcomeMessage);
+  if (!bot.examplePrompts.length) return;
+  const list = element("ul", "examples");
+  for (const prompt of bot.examplePrompts) {
+    const button = element("button", "example", prompt);
+    button.type = "button";
+    button.addEventListener("click", () => {
+      submit(prompt);
+      question.focus();
+    });
+    const item = element("li");
+    item.append(button);
+    list.append(item);
+  }
+  thread.append(list);
+}
+
+function say(text) {
+  byId("status").textContent = text;
+}
+
+function isAtTheEnd() {
+  return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_THE_END_PIXELS;
+}
+
+function toTheEnd() {
+  scroller.scrollTop = scroller.scrollHeight;
+  byId("latest").hidden = true;
+}
+
+function refreshButtons() {
+  stop.hidden = !running;
+  send.hidden = Boolean(running);
+  send.disabled = !question.value.trim();
+  byId("reset").hidden = !messages.length;
+}
+
+function fitQuestion() {
+  question.style.height = "auto";
+  question.style.height = `${question.scrollHeight}px`;
+}
+
+// ---- start
+
+function showSkin() {
+  texts = TEXTS[bot.language.toLowerCase().split(/[-_]/)[0]] ?? TEXTS.en;
+  byId("label").textContent = texts.label;
+  question.placeholder = bot.placeholder || texts.placeholder;
+  question.maxLength = bot.maxPromptCharacters;
+  send.ariaLabel = texts.send;
+  stop.ariaLabel = texts.stop;
+  byId("latest").textContent = texts.latest;
+  byId("reset").textContent = texts.reset;
+  thread.ariaLabel = texts.log;
+  document.body.classList.toggle("with-backdrop", Boolean(bot.backgroundImageUrl));
+  const info = byId("info");
+  info.textContent = texts.info;
+  info.hidden = !bot.infoUrl;
+  if (bot.infoUrl) info.href = bot.infoUrl;
+  const logo = byId("logo");
+  logo.addEventListener("load", () => (logo.hidden = false));
+  if (bot.logoUrl) logo.src = bot.logoUrl;
+}
+
+function listen() {
+  byId("composer").addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit(question.value);
+  });
+  question.addEventListener("input", () => {
+    fitQuestion();
+    refreshButtons();
+  });
+  question.addEventListener("keydown", (event) => {
+    // While an input method composes a character, Enter belongs to it.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    submit(question.value);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") running?.abort();
+  });
+  stop.addEventListener("click", () => {
+    running?.abort();
+    question.focus();
+  });
+  byId("latest").addEventListener("click", toTheEnd);
+  byId("reset").addEventListener("click", reset);
+  scroller.addEventListener("scroll", () => {
+    if (isAtTheEnd()) byId("latest").hidden = true;
+  });
+}
+
+async function start() {
+  const response = await fetch("/app/v1/config");
+  if (!response.ok) throw new ChatError(texts.unavailable);
+  bot = await response.json();
+  showSkin();
+  welcome();
+  listen();
+  refreshButtons();
+}
+
+start().catch(() => {
+  const box = element("div", "failure");
+  box.setAttribute("role", "alert");
+  box.append(element("p", "", texts.unavailable));
+  thread.append(box);
+});
