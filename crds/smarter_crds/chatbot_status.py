@@ -6,7 +6,6 @@ from typing import Literal
 from pydantic import Field
 
 from smarter_crds.access import AccessMode
-from smarter_crds.app import App
 from smarter_crds.base import ApiModel
 from smarter_crds.exposure import CertificateMode, ExposureType, IssuerRef
 from smarter_crds.limits import Limits
@@ -61,6 +60,16 @@ class TlsDefaults(ApiModel):
     issuer_ref: IssuerRef | None = Field(None, description="The platform's default issuer.")
 
 
+class AppDefaults(ApiModel):
+    """What was filled in about the chat page."""
+
+    title: str | None = Field(None, max_length=255, description="Title of the page, made from the name.")
+    assistant_name: str | None = Field(None, max_length=255, description="Name under which the bot answers: the title.")
+    disclosure: str | None = Field(
+        None, max_length=255, description="Sentence which tells visitors that they are talking to an AI."
+    )
+
+
 class ExposureDefaults(ApiModel):
     """What was filled in about the way from outside."""
 
@@ -82,7 +91,7 @@ class ChatbotDefaults(ApiModel):
     language: str | None = Field(None, max_length=35, description="The bot's language.")
     time_zone: str | None = Field(None, max_length=64, description="The bot's time zone.")
     model: ModelDefaults | None = Field(None, description="What was filled in about the model.")
-    app: App | None = Field(None, description="What was filled in about the chat page.")
+    app: AppDefaults | None = Field(None, description="What was filled in about the chat page.")
     exposure: ExposureDefaults | None = Field(None, description="What was filled in about the way from outside.")
     access: AccessDefaults | None = Field(None, description="What was filled in about access.")
     limits: Limits | None = Field(None, description="What was filled in about limits.")

@@ -1,11 +1,18 @@
 """How much a Chatbot or a key may use: limits per time and per answer, and money."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from smarter_crds.base import ApiModel
 from smarter_crds.fields import Money
+
+# Written once for the bots' own limits and the platform's.
+Tokens = Annotated[int, Field(ge=1, le=1_000_000_000_000)]
+Characters = Annotated[int, Field(ge=1, le=1_000_000)]
+ToolCalls = Annotated[int, Field(ge=0, le=100)]
+SelectedPlugins = Annotated[int, Field(ge=1, le=128)]
+AnswerSeconds = Annotated[int, Field(ge=1, le=3600)]
 
 LimitMode = Literal["Enforce", "Shadow"]
 Currency = Literal["USD"]
@@ -32,33 +39,25 @@ class Limits(ApiModel):
         le=10_000,
         description="Answers that one client may be getting at the same time. Default: the platform's.",
     )
-    tokens_per_day: int | None = Field(
+    tokens_per_day: Tokens | None = Field(
         None,
-        ge=1,
-        le=1_000_000_000_000,
         description="Tokens, in and out, of the whole bot per day (UTC). Default: the platform's; a Public bot needs "
         "one.",
     )
-    max_prompt_characters: int | None = Field(
+    max_prompt_characters: Characters | None = Field(
         None,
-        ge=1,
-        le=1_000_000,
         description="Longest single message of a user, in characters. Default: the platform's, 8000.",
     )
-    max_tool_calls_per_turn: int | None = Field(
-        None, ge=0, le=100, description="Tool calls that the model may make for one answer. Default: the platform's, 8."
+    max_tool_calls_per_turn: ToolCalls | None = Field(
+        None, description="Tool calls that the model may make for one answer. Default: the platform's, 8."
     )
-    max_selected_plugins: int | None = Field(
+    max_selected_plugins: SelectedPlugins | None = Field(
         None,
-        ge=1,
-        le=128,
         description="Plugins that can be selected in one conversation at a time; the oldest leaves. Default: the "
         "platform's, 8.",
     )
-    max_answer_seconds: int | None = Field(
+    max_answer_seconds: AnswerSeconds | None = Field(
         None,
-        ge=1,
-        le=3600,
         description="Longest time that one answer may take, in seconds. Default: the platform's, 300.",
     )
     mode: LimitMode | None = Field(
@@ -79,10 +78,8 @@ class KeyLimits(ApiModel):
         le=10_000,
         description="Answers that may be under way with this key at the same time. Default: the bot's limits alone.",
     )
-    tokens_per_day: int | None = Field(
+    tokens_per_day: Tokens | None = Field(
         None,
-        ge=1,
-        le=1_000_000_000_000,
         description="Tokens, in and out, with this key per day (UTC). Default: the bot's limits alone.",
     )
 

@@ -2,6 +2,7 @@
 
 from smarter_crds.app import App, Theme
 from smarter_crds.chatbot import Chatbot
+from smarter_crds.chatbot_status import AppDefaults
 from smarter_crds.compile.languages import disclosure
 from smarter_crds.runtime_config import AppConfig, ThemeConfig
 
@@ -25,15 +26,15 @@ def app_config(chatbot: Chatbot, language: str) -> AppConfig:
     )
 
 
-def app_defaults(chatbot: Chatbot, config: AppConfig) -> App | None:
+def app_defaults(chatbot: Chatbot, config: AppConfig) -> AppDefaults | None:
     """Return what was filled in about the chat page."""
     app = chatbot.spec.app or App()
-    defaults = App(
+    defaults = AppDefaults(
         title=None if app.title else config.title,
         assistant_name=None if app.assistant_name else config.assistant_name,
         disclosure=None if app.disclosure else config.disclosure,
     )
-    return None if defaults == App() else defaults
+    return None if defaults == AppDefaults() else defaults
 
 
 def words(name: str) -> str:

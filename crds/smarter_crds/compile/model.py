@@ -11,6 +11,8 @@ from smarter_crds.chatbot import State
 from smarter_crds.chatbot_status import BotPluginStatus, ChatbotDefaults
 from smarter_crds.compile.problems import Problem
 from smarter_crds.exposure import CertificateMode, ExposureType, IssuerRef
+from smarter_crds.fields import Host
+from smarter_crds.limits import AnswerSeconds, Characters, SelectedPlugins, Tokens, ToolCalls
 from smarter_crds.plugin import Plugin
 from smarter_crds.provider import Provider
 from smarter_crds.runtime_config import RuntimeConfig
@@ -20,18 +22,18 @@ from smarter_crds.workload import Resources
 class PlatformLimits(ApiModel):
     """Limits of a bot that sets none itself."""
 
-    tokens_per_day: int | None = None
+    tokens_per_day: Tokens | None = None
     """Tokens in and out per day (UTC); None: every Public bot must set its own."""
-    max_prompt_characters: int = 8000
-    max_tool_calls_per_turn: int = 8
-    max_selected_plugins: int = 8
-    max_answer_seconds: int = 300
+    max_prompt_characters: Characters = 8000
+    max_tool_calls_per_turn: ToolCalls = 8
+    max_selected_plugins: SelectedPlugins = 8
+    max_answer_seconds: AnswerSeconds = 300
 
 
 class Platform(ApiModel):
     """What the platform team has chosen for all bots."""
 
-    base_domain: str = ""
+    base_domain: Host | Literal[""] = ""
     """Domain below which every bot has its default host `<name>-<namespace>.<baseDomain>`; empty: there are none."""
     language: str = "en"
     time_zone: str = "UTC"
