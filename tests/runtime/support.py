@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -154,8 +154,10 @@ async def running(
     ):
         served = Running(url, status_url, parts, runtime, directory, http)
         served.token = await served.session() if parts.configs.bot else ""
-        yield served
-        await parts.providers.close()
+        try:
+            yield served
+        finally:
+            await parts.providers.close()
 
 
 @asynccontextmanager
@@ -215,6 +217,17 @@ async def scripted(*replies: Reply) -> AsyncIterator[ScriptedProvider]:
         yield provider
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def played(
+    directory: Path, *replies: Reply, provider: dict[str, Any] | None = None, **changes: Any
+) -> AsyncIterator[tuple[Running, ScriptedProvider]]:
+    """Serve a bot whose provider plays `replies`; `provider` and `changes` are fields of the configs."""
+    async with AsyncExitStack() as stack:
+        script = await stack.enter_async_context(scripted(*replies))
+        document = config(providers=script.config(**provider or {}), **changes)
+        yield await stack.enter_async_context(running(directory, document)), script
 
 
 def delta(finish_reason: str | None = None, **fields: Any) -> dict[str, Any]:
