@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+from itsdangerous import BadSignature, SignatureExpired, TimestampSigner
 
 from smarter_runtime.errors import ApiError
 
@@ -33,7 +33,7 @@ class Sessions:
         self._key = key or secrets.token_bytes(32)
 
     def token(self, visitor: Visitor, bot_uid: str) -> str:
-        return self._serializer(bot_uid).dumps(visitor.id)
+        return self._signer(bot_uid).sign(visitor.id).decode()
 
     def visitor(self, authorization: str | None, bot_uid: str) -> Visitor:
         """Return the visitor whom the `Authorization` header names.
@@ -47,7 +47,7 @@ class Sessions:
                 "missing_session", "Send `Authorization: Bearer <token>`; POST /app/v1/session gives one."
             )
         try:
-            return Visitor(str(self._serializer(bot_uid).loads(token.strip(), max_age=self.lifetime_seconds)))
+            return Visitor(self._signer(bot_uid).unsign(token.strip(), max_age=self.lifetime_seconds).decode())
         except SignatureExpired:
             raise _unauthorized(
                 "session_expired", "The session is over; POST /app/v1/session gives a new one."
@@ -60,12 +60,10 @@ class Sessions:
         """Return a name for the visitor that providers may see: it cannot be turned back into the id."""
         return hmac.new(self._key, b"pseudonym:" + visitor.id.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def _serializer(self, bot_uid: str) -> URLSafeTimedSerializer:
+    def _signer(self, bot_uid: str) -> TimestampSigner:
         # The UID is part of the signature's salt, so that a token of one bot is foreign to every other.
-        return URLSafeTimedSerializer(
-            self._key,
-            salt=f"session:{bot_uid}",
-            signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
+        return TimestampSigner(
+            self._key, salt=f"session:{bot_uid}", key_derivation="hmac", digest_method=hashlib.sha256
         )
 
 

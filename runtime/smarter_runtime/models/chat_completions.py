@@ -44,6 +44,9 @@ class ChatCompletions:
                     yield event
         except AddressRefused as error:
             raise failed("address_refused", error.address) from error
+        except aiohttp.InvalidURL as error:
+            # The client refuses the old numeric spellings of addresses by itself.
+            raise failed("address_refused", "no proper URL") from error
         except aiohttp.ClientConnectorError as error:
             raise _connection_failure(error) from error
         except aiohttp.ConnectionTimeoutError as error:

@@ -12,7 +12,7 @@ from smarter_runtime.models.demo_facts import best_facts, content_words, sentenc
 
 SLOW_SUFFIX = "-slow"
 SLOW_PAUSE_SECONDS = 0.05
-MAX_LOOKUPS = 4
+MAX_LOOKUPS = 8
 PARAMETER = "inquiry_type"
 
 
@@ -28,11 +28,11 @@ class DemoModel:
     """The same request always gives the same answer; a model name that ends in `-slow` writes slowly."""
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Event, None]:
-        lookup = next_lookup(request) if request.may_call_tools else None
-        if lookup is not None:
-            arguments = _arguments(lookup)
-            yield ToolCall(f"call_demo_{len(_lookups_made(request.messages))}", lookup.tool, arguments)
-            yield estimated_usage(request, arguments)
+        lookups = next_lookups(request) if request.may_call_tools else []
+        for number, lookup in enumerate(lookups, len(_lookups_made(request.messages))):
+            yield ToolCall(f"call_demo_{number}", lookup.tool, _arguments(lookup))
+        if lookups:
+            yield estimated_usage(request, "".join(_arguments(lookup) for lookup in lookups))
             yield Finish("tool_calls")
             return
         text, reason = bounded(answer(request), request.parameters)
@@ -44,15 +44,14 @@ class DemoModel:
         yield Finish(reason)
 
 
-def next_lookup(request: ModelRequest) -> Lookup | None:
-    """Return the call that fits the question best and was not made yet; none when the question is answered."""
+def next_lookups(request: ModelRequest) -> list[Lookup]:
+    """Return the call that fits the question best; when it told nothing, the next ones at once; then no more."""
     question, results = _current_turn(request.messages)
     words = content_words(question)
-    made = {call for call, _ in results}
-    if not words or len(made) >= MAX_LOOKUPS or any(best_facts(text, words, lookup.key) for lookup, text in results):
-        return None
+    if not words or any(best_facts(text, words, lookup.key) for lookup, text in results):
+        return []
     ranked = _ranked(request.offers, words)
-    return next((lookup for lookup in ranked if lookup not in made), None)
+    return ranked[:1] if not results else ranked[1:MAX_LOOKUPS] if len(results) == 1 else []
 
 
 def answer(request: ModelRequest) -> str:
