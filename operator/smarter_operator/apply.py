@@ -6,9 +6,15 @@ from collections.abc import Iterable, Sequence
 from smarter_crds.compile import Problem
 from smarter_operator.cache import Cache
 from smarter_operator.cluster import Cluster, Manifest, NotFound, Rejected
+from smarter_operator.conditions import CERT_MANAGER_MISSING
 from smarter_operator.drift import is_current
 from smarter_operator.kinds import BY_NAME, CERTIFICATE, CHILDREN, DEPLOYMENT
 from smarter_operator.observe import World, controller_uid
+
+_NO_CERT_MANAGER = Problem(
+    CERT_MANAGER_MISSING, "The cluster has no cert-manager; install it, or set another `spec.exposure.tls.mode`."
+)
+_NO_NAMESPACE = Problem("NamespaceGone", "The namespace is gone or is being deleted.")
 
 
 async def strangers(desired: Iterable[Manifest], uid: str, world: World, cluster: Cluster) -> tuple[Manifest, ...]:
@@ -57,8 +63,7 @@ async def _apply(child: Manifest, world: World, cluster: Cluster, cache: Cache) 
     try:
         cache.put(kind, await cluster.apply(kind, child))
     except NotFound:
-        # Without cert-manager a Certificate cannot be; CertificateReady says so.
-        return None if kind is CERTIFICATE else Problem("NamespaceGone", "The namespace is being deleted.")
+        return _NO_CERT_MANAGER if kind is CERTIFICATE else _NO_NAMESPACE
     except Rejected as error:
         return Problem("ApplyRefused", f"{kind.name} {child['metadata']['name']!r} was refused: {error}")
     return None

@@ -1,12 +1,16 @@
 """Facts → conditions. Every reason and every sentence of a Chatbot's status stands here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from smarter_crds.compile import Compiled, Problem
 from smarter_operator.cluster import Manifest
 from smarter_operator.kinds import CERTIFICATE, DEPLOYMENT, INGRESS
 from smarter_operator.observe import World
+from smarter_operator.pods import PodReport
+
+CERT_MANAGER_MISSING = "CertManagerMissing"
+NOT_ASKED = "NotAsked"
 
 Verdict = tuple[str, str, str]
 """Status, reason and message."""
@@ -24,7 +28,6 @@ class Outcome:
     """Children that the API server did not take."""
     config_hash: str = ""
     """Of the config that the pods shall serve; the last good one when the Chatbot is not accepted."""
-    has_certificates_api: bool = True
 
 
 def conditions(bot: str, outcome: Outcome) -> dict[str, Verdict]:
@@ -45,7 +48,7 @@ def _ready(found: dict[str, Verdict], outcome: Outcome) -> Verdict:
         # Unknown counts as not ready, but for ConfigLive: a pod that cannot be asked may serve all the same.
         if status == "False" or (status == "Unknown" and name != "ConfigLive"):
             return "False", reason, message
-    if not outcome.compiled.serves:
+    if outcome.compiled.settled.state == "Offline":
         return "True", "Offline", "The chatbot is offline, as asked for: no pod runs and no route leads to it."
     return "True", "Ready", f"The chatbot answers at {outcome.compiled.url or 'its Service'}."
 
@@ -70,27 +73,31 @@ def _config_live(outcome: Outcome) -> Verdict:
         return "Unknown", "NoConfig", "There is no config to serve yet."
     if not world.pods:
         return "Unknown", "NoPods", "No pod runs that could be asked."
-    old, silent = [], []
-    for pod in world.pods:
-        report = world.reports.get(pod["metadata"]["uid"])
-        if report is None or not report.config_hash:
-            silent.append(pod["metadata"]["name"])
-        elif report.config_hash != wanted:
-            rejected = next((f": {p.message}" for p in report.problems if p.reason == "ConfigInvalid"), "")
-            old.append(f"{pod['metadata']['name']!r} serves config {report.config_hash[:12]}{rejected}")
-    if old:
-        return "False", "OldConfig", f"Pod {old[0]} instead of {wanted[:12]} ({len(old)} of {len(world.pods)} pods)."
-    if silent:
+    if any(pod["metadata"]["uid"] not in world.reports for pod in world.pods):
+        return "Unknown", NOT_ASKED, "The pods are being asked what they serve."
+    said = {pod["metadata"]["name"]: world.reports[pod["metadata"]["uid"]] for pod in world.pods}
+    if old := {name: report for name, report in said.items() if report.config_hash not in ("", wanted)}:
+        return "False", "OldConfig", _old_config(old, wanted, len(said))
+    if silent := [name for name, report in said.items() if not report.config_hash]:
         return "Unknown", "Unreachable", f"Pod {silent[0]!r} does not answer at its status port."
-    return "True", "Live", f"All pods ({len(world.pods)}) serve config {wanted[:12]}."
+    return "True", "Live", f"All pods ({len(said)}) serve config {wanted[:12]}."
+
+
+def _old_config(old: Mapping[str, PodReport], wanted: str, pods: int) -> str:
+    name, report = next(iter(old.items()))
+    why = next((f": {problem.message}" for problem in report.problems), "")
+    served = f"{report.config_hash[:12]} instead of {wanted[:12]}"
+    return f"Pod {name!r} serves config {served} ({len(old)} of {pods} pods){why or '.'}"
 
 
 def _available(bot: str, outcome: Outcome) -> Verdict:
     world = outcome.world
-    if not outcome.compiled.serves and not outcome.problems:
+    if outcome.compiled.settled.state == "Offline" and not outcome.problems:
         return _stopped(world)
-    if outcome.refused:
-        return "False", outcome.refused[0].reason, _sentences(outcome.refused)
+
+    refused = [problem for problem in outcome.refused if problem.reason != CERT_MANAGER_MISSING]
+    if refused:
+        return "False", refused[0].reason, _sentences(refused)
     live = world.child(DEPLOYMENT, bot)
     if live is None:
         return "False", "NotDeployed", "There is no Deployment yet."
@@ -144,31 +151,27 @@ def _unschedulable(pod: Manifest) -> str:
 
 
 def _route_ready(bot: str, outcome: Outcome) -> Verdict:
-    compiled = outcome.compiled
-    if not outcome.problems and (not compiled.serves or not compiled.hosts):
-        reason, why = (
-            ("NotExposed", "no host is asked for") if compiled.serves else ("Offline", "the chatbot is offline")
-        )
-        return "True", reason, f"No route is needed: {why}."
+    settled = outcome.compiled.settled
+    if not outcome.problems and settled.state == "Offline":
+        return "True", "Offline", "No route is needed: the chatbot is offline."
+    if not outcome.problems and not settled.hosts:
+        return "True", "NotExposed", "No route is needed: no host is asked for."
     live = outcome.world.child(INGRESS, bot)
     if live is None:
         return "False", "NotRouted", "There is no Ingress yet."
     if live.get("status", {}).get("loadBalancer", {}).get("ingress"):
         return "True", "Routed", "The Ingress has an address."
-    ingress_class = live["spec"].get("ingressClassName") or "the cluster's default"
-    message = f"Ingress {bot!r} has no address yet; check that the controller of IngressClass {ingress_class!r} runs."
-    return "False", "NoAddress", message
+    ingress_class = live["spec"].get("ingressClassName")
+    whose = f"IngressClass {ingress_class!r}" if ingress_class else "the default IngressClass"
+    return "False", "NoAddress", f"Ingress {bot!r} has no address yet; check that the controller of {whose} runs."
 
 
 def _certificate_ready(outcome: Outcome) -> Verdict:
-    if not outcome.problems and (outcome.compiled.tls_mode != "Issuer" or not outcome.compiled.hosts):
+    settled = outcome.compiled.settled
+    if not outcome.problems and (settled.tls_mode != "Issuer" or not settled.hosts):
         return "True", "NotNeeded", "No certificate is asked for."
-    if not outcome.has_certificates_api:
-        return (
-            "False",
-            "CertManagerMissing",
-            "The cluster has no cert-manager; install it, or set `spec.exposure.tls.mode`.",
-        )
+    if missing := next((problem for problem in outcome.refused if problem.reason == CERT_MANAGER_MISSING), None):
+        return "False", missing.reason, missing.message
     certificates = outcome.world.of_kind(CERTIFICATE)
     if not certificates:
         return "False", "NotIssued", "There is no Certificate yet."

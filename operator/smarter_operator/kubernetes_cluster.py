@@ -48,7 +48,7 @@ def new_session(configuration: Configuration, connections: int) -> aiohttp.Clien
     async def authenticate(request: aiohttp.ClientRequest, handler: Handler) -> aiohttp.ClientResponse:
         setting = (await configuration.auth_settings()).get("BearerToken")
         if setting:
-            request.headers["Authorization"] = setting["value"]
+            request.headers["Authorization"] = str(setting["value"])
         return await handler(request)
 
     rest = RESTClientObject(configuration)
@@ -56,7 +56,7 @@ def new_session(configuration: Configuration, connections: int) -> aiohttp.Clien
     return aiohttp.ClientSession(
         connector=connector,
         middlewares=(authenticate,),
-        proxy=configuration.proxy or None,
+        proxy=configuration.proxy,
         headers={"User-Agent": names.FIELD_MANAGER},
         read_bufsize=2**21,
     )

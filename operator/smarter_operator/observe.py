@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from smarter_crds.compile import References
+from smarter_crds.compile import References, parse
+from smarter_crds.plugin import Plugin
+from smarter_crds.provider import Provider
 from smarter_operator.cache import Cache, references_of
 from smarter_operator.cluster import Manifest
 from smarter_operator.kinds import BY_NAME, CHATBOT, CHILDREN, PLUGIN, POD, PROVIDER, Kind
@@ -60,7 +62,10 @@ def _references(raw: Manifest, cache: Cache) -> References:
         if manifest is not None and name not in found.setdefault(kind_name, {}):
             found[kind_name][name] = manifest
             waiting |= references_of(BY_NAME[kind_name], manifest)
-    return References.parse(plugins=found[PLUGIN.name], providers=found[PROVIDER.name])
+    return References(
+        plugins={name: parse(Plugin, manifest) for name, manifest in found[PLUGIN.name].items()},
+        providers={name: parse(Provider, manifest) for name, manifest in found[PROVIDER.name].items()},
+    )
 
 
 def _runs(pod: Manifest) -> bool:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from smarter_crds.chatbot import Chatbot
-from smarter_crds.compile import Compiled, Problem, compile_chatbot, parse
+from smarter_crds.chatbot_status import ChatbotDefaults
+from smarter_crds.compile import Compiled, Problem, Settled, compile_chatbot, parse
+from smarter_crds.workload import Resources
 from smarter_operator import apply, checks, resources
 from smarter_operator.cache import Cache, ObjectName
 from smarter_operator.cluster import Cluster, Manifest
@@ -78,8 +80,36 @@ class ChatbotReconciler:
 def _compile(raw: Manifest, world: World, settings: Settings) -> tuple[Chatbot | None, Compiled]:
     chatbot = parse(Chatbot, raw)
     if isinstance(chatbot, Problem):
-        return None, Compiled(problems=(chatbot,))
+        return None, _unreadable(chatbot)
     return chatbot, compile_chatbot(chatbot, world.references, settings.platform)
+
+
+def _unreadable(problem: Problem) -> Compiled:
+    """Return what can be said of an object that is no valid Chatbot: nothing is known, and nothing is changed."""
+    settled = Settled(
+        state="Active",
+        replicas=0,
+        resources=Resources(),
+        exposure_type="None",
+        hosts=(),
+        url="",
+        class_name="",
+        tls_mode="Disabled",
+        issuer_ref=None,
+    )
+    return Compiled(
+        config=None,
+        document=b"",
+        hash="",
+        problems=(problem,),
+        plugin_problems=(),
+        warnings=(),
+        settled=settled,
+        defaults=ChatbotDefaults(),
+        model="",
+        plugins=(),
+        secrets=(),
+    )
 
 
 def _served_hash(bot: str, world: World) -> str:

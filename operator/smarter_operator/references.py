@@ -1,15 +1,18 @@
 """The status of everything that Chatbots refer to: whether it is usable, and how many use it."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from smarter_crds.compile import check_resource
+from smarter_crds.compile import Problem, check_plugin, check_provider, check_unsupported, parse
+from smarter_crds.plugin import Plugin
+from smarter_crds.provider import Provider
 from smarter_operator.cache import Cache
 from smarter_operator.cluster import Cluster, Manifest
 from smarter_operator.conditions import Verdict
-from smarter_operator.kinds import BY_NAME, Kind
+from smarter_operator.kinds import BY_NAME, PLUGIN, PROVIDER, Kind
 from smarter_operator.reporting import write_status
 from smarter_operator.status import dated
 
@@ -24,8 +27,8 @@ class ReferenceReconciler:
     cluster: Cluster
     cache: Cache
     now: Callable[[], datetime]
-    counted_at: dict[str, datetime]
-    """By UID: when the count was written last."""
+    counted_at: dict[str, float]
+    """By UID: when, on the clock of the event loop, the count was written last."""
 
     async def reconcile(self, kind_name: str, namespace: str, name: str) -> float | None:
         """Write the status if it differs. Returns the seconds after which a held count is due."""
@@ -33,12 +36,13 @@ class ReferenceReconciler:
         raw = self.cache.get(kind, namespace, name)
         if raw is None or "deletionTimestamp" in raw["metadata"]:
             return None
-        uid, now, before = raw["metadata"]["uid"], self.now(), raw.get("status", {})
-        status = reference_status(kind, raw, len(self.cache.users(kind, namespace, name)), now)
+
+        uid, before, now = raw["metadata"]["uid"], raw.get("status", {}), asyncio.get_running_loop().time()
+        status = reference_status(kind, raw, len(self.cache.users(kind, namespace, name)), self.now())
         if status == before:
             return None
         if {**before, "usedBy": 0} == {**status, "usedBy": 0} and uid in self.counted_at:
-            wait = USED_BY_SECONDS - (now - self.counted_at[uid]).total_seconds()
+            wait = self.counted_at[uid] + USED_BY_SECONDS - now
             if wait > 0:
                 return wait
         await write_status(kind, raw, status, self.cluster, self.cache)
@@ -47,7 +51,7 @@ class ReferenceReconciler:
 
 
 def reference_status(kind: Kind, raw: Manifest, used_by: int, now: datetime) -> dict[str, Any]:
-    problems = check_resource(kind.name, raw)
+    problems = _problems(kind, raw)
     verdict: Verdict = ("True", "Accepted", "It can be used.")
     if problems:
         verdict = ("False", problems[0].reason, " ".join(problem.message for problem in problems[:3]))
@@ -56,5 +60,14 @@ def reference_status(kind: Kind, raw: Manifest, used_by: int, now: datetime) -> 
         "usedBy": used_by,
         "conditions": dated({"Accepted": verdict, "Ready": verdict}, raw, now),
     }
-    type_name = raw.get("spec", {}).get("type") or raw.get("spec", {}).get("engine")
-    return status | ({"type": type_name} if type_name else {})
+    return status | ({"type": raw["spec"]["type"]} if kind is PLUGIN else {})
+
+
+def _problems(kind: Kind, raw: Manifest) -> tuple[Problem, ...]:
+    if kind is PLUGIN:
+        plugin = parse(Plugin, raw)
+        return (plugin,) if isinstance(plugin, Problem) else check_plugin(plugin)
+    if kind is PROVIDER:
+        provider = parse(Provider, raw)
+        return (provider,) if isinstance(provider, Problem) else check_provider(provider)
+    return check_unsupported(kind.name)

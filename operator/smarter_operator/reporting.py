@@ -1,14 +1,15 @@
 """Writes a Chatbot's status: once, only if it changed, and not for a state that will be over in a moment."""
 
+import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from smarter_crds.base import API_VERSION
 from smarter_operator import metrics
 from smarter_operator.cache import Cache, ObjectName
 from smarter_operator.cluster import Cluster, Manifest
-from smarter_operator.conditions import Outcome
+from smarter_operator.conditions import NOT_ASKED, Outcome
 from smarter_operator.kinds import CHATBOT, Kind
 from smarter_operator.status import Status, chatbot_status
 
@@ -20,54 +21,44 @@ GOING_LIVE_SECONDS = 1.5
 
 
 @dataclass
-class _Written:
-    at: datetime
-    config_hash: str
-    config_since: datetime
-
-
-@dataclass
 class Reporter:
-    """Remembers when each Chatbot's status was written last."""
+    """Remembers since when, on the clock of the event loop, each Chatbot's status differs from what is written."""
 
     cluster: Cluster
     cache: Cache
-    _written: dict[ObjectName, _Written] = field(default_factory=dict)
+    _differs_since: dict[ObjectName, float | None] = field(default_factory=dict)
 
     async def report(self, raw: Manifest, outcome: Outcome, now: datetime) -> float | None:
         """Write the status if it is worth it. Returns after how many seconds a held one must be looked at again."""
         name = (raw["metadata"]["namespace"], raw["metadata"]["name"])
-        status = chatbot_status(raw, outcome, now)
-        before = raw.get("status", {})
-        if status != before or name not in self._written:
+        before, status = raw.get("status", {}), chatbot_status(raw, outcome, now)
+        if status != before or name not in self._differs_since:
             metrics.observe_chatbot(name, before, status)
         if status == before:
+            self._differs_since[name] = None
             return None
-        hold = self._hold_seconds(name, before, status, now)
-        if hold > 0:
-            return hold
+        clock = asyncio.get_running_loop().time()
+        since = self._differs_since.get(name) or clock
+        if since + hold_seconds(before, status) > clock:
+            self._differs_since[name] = since
+            return since + hold_seconds(before, status) - clock
         await write_status(CHATBOT, raw, status, self.cluster, self.cache)
-        self._written[name].at = now
+        self._differs_since[name] = None
         return None
 
     def forget(self, name: ObjectName) -> None:
-        if self._written.pop(name, None) is not None:
+        if name in self._differs_since:
+            del self._differs_since[name]
             metrics.forget_chatbot(name)
 
-    def _hold_seconds(self, name: ObjectName, before: Status, status: Status, now: datetime) -> float:
-        config_hash = status.get("configHash", "")
-        written = self._written.get(name)
-        if written is None:
-            long_ago = now - timedelta(seconds=HOLD_SECONDS)
-            written = self._written[name] = _Written(long_ago, before.get("configHash", ""), long_ago)
-        if written.config_hash != config_hash:
-            written.config_hash, written.config_since = config_hash, now
-        if _ready(before) == ("True", "Ready") and _ready(status) == ("False", "OldConfig"):
-            return (written.config_since - now).total_seconds() + GOING_LIVE_SECONDS
-        same = _ready(before)[0] == _ready(status)[0]
-        if same and before.get("observedGeneration") == status["observedGeneration"]:
-            return (written.at - now).total_seconds() + HOLD_SECONDS
-        return 0
+
+def hold_seconds(before: Status, status: Status) -> float:
+    """Return how long a changed status may wait for the next change, so that a passing state costs no write."""
+    going_live = _condition(before, "Ready") == ("True", "Ready") and _condition(status, "Ready")[1] == "OldConfig"
+    if going_live or _condition(status, "ConfigLive")[1] == NOT_ASKED:
+        return GOING_LIVE_SECONDS
+    same = _condition(before, "Ready")[0] == _condition(status, "Ready")[0]
+    return HOLD_SECONDS if same and before.get("observedGeneration") == status["observedGeneration"] else 0
 
 
 async def write_status(kind: Kind, raw: Manifest, status: dict[str, Any], cluster: Cluster, cache: Cache) -> None:
@@ -77,6 +68,6 @@ async def write_status(kind: Kind, raw: Manifest, status: dict[str, Any], cluste
     cache.put(kind, await cluster.apply_status(kind, manifest))
 
 
-def _ready(status: Status) -> tuple[str, str]:
-    found: dict[str, str] = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
+def _condition(status: Status, name: str) -> tuple[str, str]:
+    found: dict[str, str] = next((c for c in status.get("conditions", []) if c["type"] == name), {})
     return found.get("status", "Unknown"), found.get("reason", "")

@@ -19,6 +19,7 @@ def chatbot_status(raw: Manifest, outcome: Outcome, now: datetime) -> Status:
     deployment = (outcome.world.child(DEPLOYMENT, bot) or {}).get("status", {})
     found: Status = {
         "observedGeneration": raw["metadata"]["generation"],
+        "state": compiled.settled.state,
         "url": compiled.url or before.get("url", ""),
         "hosts": [_host(bot, host, outcome) for host in compiled.hosts],
         "model": compiled.model or before.get("model", ""),
@@ -27,8 +28,8 @@ def chatbot_status(raw: Manifest, outcome: Outcome, now: datetime) -> Status:
         "readyReplicas": deployment.get("readyReplicas", 0),
         "selector": ",".join(f"{key}={value}" for key, value in names.selector(bot).items()),
         "pluginCount": len(compiled.plugins),
-        "plugins": [dict(plugin) for plugin in compiled.plugins],
-        "defaults": dict(compiled.defaults),
+        "plugins": [plugin.model_dump(by_alias=True) for plugin in compiled.plugins],
+        "defaults": compiled.defaults.model_dump(mode="json", by_alias=True, exclude_none=True),
         "conditions": dated(conditions(bot, outcome), raw, now),
     }
     expiries = [

@@ -18,6 +18,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 300.0
+_TIMER_TOLERANCE_SECONDS = 0.001
 
 
 class WorkQueue(Generic[Key]):
@@ -98,7 +99,8 @@ class WorkQueue(Generic[Key]):
                     await self._sooner.wait()
 
     def _wake_due(self, now: float) -> None:
-        while self._later and self._later[0][0] <= now:
+        # A timer may fire a hair early; without the tolerance it would be set again for the rest of a microsecond.
+        while self._later and self._later[0][0] <= now + _TIMER_TOLERANCE_SECONDS:
             due, _, key = heapq.heappop(self._later)
             if self._due.get(key) == due:
                 del self._due[key]

@@ -16,9 +16,9 @@ from smarter_operator.settings import Settings
 def desired(chatbot: Chatbot, compiled: Compiled, good: str, settings: Settings) -> list[Manifest]:
     """Return all children, in the order of application: what pods need to start comes before the Deployment."""
     children = [service_account(chatbot), config_map(chatbot, compiled.document, good)]
-    if compiled.tls_mode == "Issuer":
+    if compiled.settled.tls_mode == "Issuer":
         children += [certificate(chatbot, compiled, host) for host in compiled.hosts]
-    if compiled.serves:
+    if compiled.settled.state == "Active":
         children += [deployment(chatbot, compiled, settings), service(chatbot)]
         children += [ingress(chatbot, compiled)] if compiled.hosts else []
     return [stamped(child) for child in children]

@@ -9,7 +9,8 @@ from smarter_operator.resources.metadata import metadata
 
 
 def certificate(chatbot: Chatbot, compiled: Compiled, host: str) -> Manifest:
-    assert compiled.issuer is not None
+    issuer = compiled.settled.issuer_ref
+    assert issuer is not None, "compile refuses a bot whose certificates have no issuer"
     name = names.certificate(chatbot.metadata.name, host)
     return {
         "apiVersion": CERTIFICATE.api_version,
@@ -18,7 +19,7 @@ def certificate(chatbot: Chatbot, compiled: Compiled, host: str) -> Manifest:
         "spec": {
             "secretName": name,
             "dnsNames": [host],
-            "issuerRef": {"group": CERTIFICATE.group, "kind": compiled.issuer.kind, "name": compiled.issuer.name},
+            "issuerRef": {"group": CERTIFICATE.group, "kind": issuer.kind or "ClusterIssuer", "name": issuer.name},
             "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
             "usages": ["digital signature", "server auth"],
         },

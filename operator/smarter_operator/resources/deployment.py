@@ -23,7 +23,7 @@ def deployment(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> Mani
         "kind": "Deployment",
         "metadata": metadata(chatbot, bot),
         "spec": {
-            "replicas": compiled.replicas,
+            "replicas": compiled.settled.replicas,
             "selector": {"matchLabels": names.selector(bot)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "revisionHistoryLimit": 3,
@@ -61,7 +61,7 @@ def _container(compiled: Compiled, settings: Settings) -> dict[str, Any]:
             {"name": names.HTTP_PORT_NAME, "containerPort": API_PORT, "protocol": "TCP"},
             {"name": names.STATUS_PORT_NAME, "containerPort": STATUS_PORT, "protocol": "TCP"},
         ],
-        "resources": compiled.resources,
+        "resources": compiled.settled.resources.model_dump(by_alias=True, exclude_none=True),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -104,8 +104,8 @@ def _volumes(chatbot: Chatbot, compiled: Compiled) -> list[dict[str, Any]]:
     if compiled.secrets:
         # Optional: a missing Secret must not keep the pod from starting; the runtime reports it by name.
         sources = [
-            {"secret": {"name": s.name, "items": [{"key": s.key, "path": s.file}], "optional": True}}
-            for s in compiled.secrets
+            {"secret": {"name": file.secret_name, "items": [{"key": file.key, "path": file.path}], "optional": True}}
+            for file in compiled.secrets
         ]
         volumes.append({"name": "secrets", "projected": {"sources": sources}})
     return volumes

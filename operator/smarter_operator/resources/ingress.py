@@ -18,9 +18,9 @@ _STREAMING = {
 
 def ingress(chatbot: Chatbot, compiled: Compiled) -> Manifest:
     spec: dict[str, Any] = {"rules": [_rule(chatbot, host) for host in compiled.hosts]}
-    if compiled.ingress_class:
-        spec["ingressClassName"] = compiled.ingress_class
-    if compiled.tls_mode == "Issuer":
+    if compiled.settled.class_name:
+        spec["ingressClassName"] = compiled.settled.class_name
+    if compiled.settled.tls_mode == "Issuer":
         bot = chatbot.metadata.name
         spec["tls"] = [{"hosts": [host], "secretName": names.certificate(bot, host)} for host in compiled.hosts]
     return {

@@ -1,0 +1,130 @@
+"""An API server in memory with the semantics the operator relies on; the integration tests prove them on a real one."""
+
+import copy
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from smarter_operator.cluster import ClusterError, Conflict, Manifest
+from smarter_operator.kinds import BY_NAME, Kind
+
+ADMIN = "admin"
+OPERATOR = "smarter-operator"
+
+
+class FakeCluster:
+    """A `Cluster` that keeps objects in a dictionary and the mutating calls in a list."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str, str], Manifest] = {}
+        self.writes: list[tuple[str, str, str]] = []
+        """(verb, kind, name) of every mutating call the operator made."""
+        self.reads: list[tuple[str, str]] = []
+        self.missing_apis: set[str] = set()
+        self.refuse: Callable[[str, Manifest], ClusterError | None] = lambda verb, manifest: None
+        """Returns the error with which a call shall fail."""
+        self.on_change: Callable[[Kind, Manifest, bool], None] = lambda kind, manifest, gone: None
+        """Is told every change, as a watch would be."""
+        self._versions = itertools.count(1)
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """Make an object as its user would."""
+        metadata = {"namespace": "acme", "uid": f"uid-{next(self._versions)}", "generation": 1, **manifest["metadata"]}
+        return self._store({**copy.deepcopy(manifest), "metadata": metadata}, ADMIN)
+
+    def edit(self, kind: str, name: str, namespace: str = "acme", **members: Any) -> Manifest:
+        """Change members of an object as its user would; a changed spec raises the generation."""
+        found = copy.deepcopy(self.objects[kind, namespace, name])
+        found |= members
+        if "spec" in members:
+            found["metadata"]["generation"] += 1
+        return self._store(found, ADMIN)
+
+    def remove(self, kind: str, name: str, namespace: str = "acme") -> None:
+        gone = self.objects.pop((kind, namespace, name))
+        self.on_change(BY_NAME[kind], gone, True)
+
+    def get(self, kind: str, name: str, namespace: str = "acme") -> Manifest:
+        return self.objects[kind, namespace, name]
+
+    def status(self, kind: str, name: str) -> Manifest:
+        found: Manifest = self.get(kind, name)["status"]
+        return found
+
+    def condition(self, name: str, condition: str) -> tuple[str, str]:
+        """Return status and reason of a Chatbot's condition."""
+        found = {c["type"]: c for c in self.status("Chatbot", name)["conditions"]}
+        return found[condition]["status"], found[condition]["reason"]
+
+    async def list_objects(self, kind: Kind) -> list[Manifest]:
+        labelled = (m for m in self.objects.values() if m["kind"] == kind.name)
+        return [
+            copy.deepcopy(m) for m in labelled if not kind.selector or kind.selector in m["metadata"].get("labels", {})
+        ]
+
+    async def read_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        self.reads.append((kind.name, name))
+        found = self.objects.get((kind.name, namespace, name))
+        return {"metadata": copy.deepcopy(found["metadata"])} if found else None
+
+    async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
+        self._write("apply", kind, manifest)
+        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        live = self.objects.get((kind.name, namespace, name))
+        uid = manifest["metadata"].get("uid")
+        if uid and (live is None or live["metadata"]["uid"] != uid):
+            raise Conflict(f"{kind.name} {name!r} is not the one with UID {uid}")
+        if live is None:
+            return self.create_as_operator(manifest)
+        merged = _merge(live, manifest)
+        changed_spec = merged.get("spec") != live.get("spec")
+        merged["metadata"]["generation"] = live["metadata"].get("generation", 1) + changed_spec
+        return self._store(merged, OPERATOR)
+
+    async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
+        self._write("status", kind, manifest)
+        live = self.objects[kind.name, manifest["metadata"]["namespace"], manifest["metadata"]["name"]]
+        return self._store({**copy.deepcopy(live), "status": copy.deepcopy(manifest["status"])}, OPERATOR)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        live = self.objects.get((kind.name, namespace, name))
+        if live is None:
+            return
+        self._write("delete", kind, live)
+        if live["metadata"]["uid"] != uid:
+            raise Conflict(f"{kind.name} {name!r} is not the one with UID {uid}")
+        self.remove(kind.name, name, namespace)
+
+    async def annotate_pod(self, namespace: str, name: str, annotations: dict[str, str]) -> None:
+        pod = copy.deepcopy(self.objects["Pod", namespace, name])
+        self._write("nudge", BY_NAME["Pod"], pod)
+        pod["metadata"]["annotations"] = pod["metadata"].get("annotations", {}) | annotations
+        self._store(pod, ADMIN)
+
+    def create_as_operator(self, manifest: Manifest) -> Manifest:
+        metadata = {**manifest["metadata"], "uid": f"uid-{next(self._versions)}", "generation": 1}
+        return self._store({**copy.deepcopy(manifest), "metadata": metadata}, OPERATOR)
+
+    def _write(self, verb: str, kind: Kind, manifest: Manifest) -> None:
+        error = self.refuse(verb, manifest)
+        if error is not None:
+            raise error
+        self.writes.append((verb, kind.name, manifest["metadata"]["name"]))
+
+    def _store(self, manifest: Manifest, manager: str) -> Manifest:
+        metadata = manifest["metadata"]
+        metadata["resourceVersion"] = str(next(self._versions))
+        operation = "Apply" if manager == OPERATOR else "Update"
+        entry = {"manager": manager, "operation": operation}
+        metadata["managedFields"] = [e for e in metadata.get("managedFields", []) if e != entry] + [entry]
+        self.objects[manifest["kind"], metadata["namespace"], metadata["name"]] = manifest
+        self.on_change(BY_NAME[manifest["kind"]], copy.deepcopy(manifest), False)
+        return copy.deepcopy(manifest)
+
+
+def _merge(live: Any, desired: Any) -> Any:
+    if isinstance(live, dict) and isinstance(desired, dict):
+        return {
+            key: _merge(live.get(key), desired[key]) if key in desired else live[key] for key in {**live, **desired}
+        }
+    return copy.deepcopy(desired)

@@ -1,0 +1,43 @@
+"""Resources for tests: the smallest that work, changed where a test says so."""
+
+from typing import Any
+
+Manifest = dict[str, Any]
+API = "smarter.sh/v1alpha1"
+
+
+def provider(name: str = "demo", namespace: str = "acme", **spec: Any) -> Manifest:
+    metadata = {"name": name, "namespace": namespace}
+    return {
+        "apiVersion": API,
+        "kind": "Provider",
+        "metadata": metadata,
+        "spec": {"type": "Demo", "defaultModel": "demo"} | spec,
+    }
+
+
+def plugin(name: str = "returns", namespace: str = "acme", **spec: Any) -> Manifest:
+    made = {
+        "description": "Looks up the returns policy.",
+        "selector": {"directive": "Always"},
+        "type": "Static",
+        "static": {"data": {"window": "30 days"}},
+    } | spec
+    return {"apiVersion": API, "kind": "Plugin", "metadata": {"name": name, "namespace": namespace}, "spec": made}
+
+
+def chatbot(name: str = "support", namespace: str = "acme", **spec: Any) -> Manifest:
+    made = {
+        "model": {"providerRef": {"name": "demo"}},
+        "systemPrompt": "You are the support assistant of Acme.",
+        "limits": {"tokensPerDay": 100000},
+    } | spec
+    return {"apiVersion": API, "kind": "Chatbot", "metadata": {"name": name, "namespace": namespace}, "spec": made}
+
+
+def exposed(host: str = "support.acme.example", mode: str = "Issuer") -> dict[str, Any]:
+    """Return `spec.exposure` with one host."""
+    tls: dict[str, Any] = {"mode": mode}
+    if mode == "Issuer":
+        tls["issuerRef"] = {"name": "demo-ca", "kind": "ClusterIssuer"}
+    return {"hosts": [host], "tls": tls}
