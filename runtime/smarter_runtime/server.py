@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 from collections.abc import Iterator
 
 import uvicorn
@@ -21,14 +22,18 @@ LAG_PROBE_SECONDS = 1.0
 class Server(uvicorn.Server):
     """A uvicorn server whose signals are somebody else's business."""
 
+    def __init__(self, name: str, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._name = name
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    @property
-    def port(self) -> int:
-        port: int = self.servers[0].sockets[0].getsockname()[1]
-        return port
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        addresses = [each.getsockname() for server in self.servers for each in server.sockets]
+        logger.info("listening", extra={"app": self._name, "port": addresses[0][1] if addresses else None})
 
 
 class Runtime:
@@ -37,8 +42,8 @@ class Runtime:
     def __init__(self, services: Services) -> None:
         self._services = services
         settings = services.settings
-        self.api = Server(_server_config(create_api(services), settings.host, settings.api_port))
-        self.status = Server(_server_config(create_status(services), settings.host, settings.status_port))
+        self.api = Server("api", _server_config(create_api(services), settings.host, settings.api_port))
+        self.status = Server("status", _server_config(create_status(services), settings.host, settings.status_port))
         self._stop = asyncio.Event()
 
     def stop(self) -> None:

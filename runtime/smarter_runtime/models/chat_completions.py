@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 
 from smarter_crds.runtime_config import ProviderConfig
-from smarter_runtime.events import Event, ModelFailed
+from smarter_runtime.events import Event, FailureKind, ModelFailed
 from smarter_runtime.models import ModelRequest
 from smarter_runtime.models.assemble import Assembler
 from smarter_runtime.models.chat_body import chat_body
@@ -23,6 +23,13 @@ LAST_BYTES_SECONDS = 0.1
 MAX_ERROR_BYTES = 64 * 1024
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 _DONE = b"[DONE]"
+_FAILURES: tuple[tuple[tuple[type[Exception], ...], FailureKind], ...] = (
+    # The client refuses the old numeric spellings of addresses by itself.
+    ((aiohttp.InvalidURL,), "address_refused"),
+    ((aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError), "unavailable"),
+    ((TimeoutError,), "timeout"),
+    ((aiohttp.ClientPayloadError, ConnectionResetError), "cut"),
+)
 
 
 class ChatCompletions:
@@ -42,21 +49,8 @@ class ChatCompletions:
                 await self._check(response)
                 async for event in self._events(response):
                     yield event
-        except AddressRefused as error:
-            raise failed("address_refused", error.address) from error
-        except aiohttp.InvalidURL as error:
-            # The client refuses the old numeric spellings of addresses by itself.
-            raise failed("address_refused", "no proper URL") from error
-        except aiohttp.ClientConnectorError as error:
-            raise _connection_failure(error) from error
-        except aiohttp.ConnectionTimeoutError as error:
-            raise failed("unavailable", "no connection in time") from error
-        except TimeoutError as error:
-            raise failed("timeout", f"nothing for {self._provider.timeout_seconds} s") from error
-        except (aiohttp.ClientPayloadError, ConnectionResetError) as error:
-            raise failed("cut", type(error).__name__) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise failed("unavailable", type(error).__name__) from error
+            raise _failure(error) from error
 
     def _post(self, session: aiohttp.ClientSession, body: bytes, headers: dict[str, str]) -> Any:
         timeout = aiohttp.ClientTimeout(
@@ -169,8 +163,12 @@ def _parsed(raw: bytes) -> Any:
         return None
 
 
-def _connection_failure(error: aiohttp.ClientConnectorError) -> ModelFailed:
-    cause = error.os_error
+def _failure(error: Exception) -> ModelFailed:
+    """Return what an error of the HTTP client means."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, AddressRefused):
         return failed("address_refused", cause.address)
+    for types, kind in _FAILURES:
+        if isinstance(error, types):
+            return failed(kind, type(error).__name__)
     return failed("unavailable", type(error).__name__)
