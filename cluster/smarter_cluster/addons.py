@@ -3,16 +3,20 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
-from smarter_cluster import files
+from smarter_cluster import files, shell
 from smarter_cluster.site import Site
 
 
-class Kubectl(Protocol):
-    """Runs kubectl and returns what it prints."""
+class Kubectl:
+    """Runs kubectl against one cluster as its administrator."""
 
-    def __call__(self, *arguments: str, stdin: str | None = None) -> str: ...
+    def __init__(self, site: Site) -> None:
+        self._command = (str(site.bin / "kubectl"), "--kubeconfig", str(site.kubeconfig))
+
+    def __call__(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run a command and return what it prints."""
+        return shell.run([*self._command, *arguments], stdin)
 
 
 def install_definitions(site: Site, folder: Path, kubectl: Kubectl) -> None:

@@ -4,6 +4,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from smarter_cluster.cluster import Cluster
 from smarter_cluster.errors import ClusterError
@@ -44,6 +45,28 @@ def _tools(cluster: Cluster, _: argparse.Namespace) -> None:
     print(cluster.bin)
 
 
+def _trust(cluster: Cluster, _: argparse.Namespace) -> None:
+    print(cluster.ca_certificate)
+
+
+def _status(cluster: Cluster, _: argparse.Namespace) -> int:
+    components = cluster.status()
+    for component in components:
+        print(f"{component.name:26}{component.pid or 'ended':<10}{component.log}")
+    if not components:
+        print(f"There is no cluster {cluster.name!r}.")
+    return 0 if components and all(component.pid for component in components) else 1
+
+
+def _build_images(cluster: Cluster, options: argparse.Namespace) -> None:
+    for name in cluster.build_images(options.source).values():
+        print(name)
+
+
+def _load_image(cluster: Cluster, options: argparse.Namespace) -> None:
+    cluster.load_images([Path(image) if Path(image).is_file() else image for image in options.images])
+
+
 def _kubectl(cluster: Cluster, options: argparse.Namespace) -> int:
     command = [str(cluster.bin / "kubectl"), "--kubeconfig", str(cluster.kubeconfig), *options.arguments]
     return subprocess.run(command, check=False).returncode
@@ -63,7 +86,13 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--profile", choices=PROFILES, default="api")
     command("down", _down, "Remove the cluster and everything it made.")
     command("kubeconfig", _kubeconfig, "Print the path of the kubeconfig.")
+    command("status", _status, "Show which programs of the cluster run.")
     command("tools", _tools, "Print the folder with kubectl and the other programs.")
+    command("trust", _trust, "Print the path of the certificate that signs for the cluster's HTTPS hosts.")
+    images = command("build-images", _build_images, "Build the images of operator and runtime; print their names.")
+    images.add_argument("--source", type=Path, default=Path(), help="the project's folder (default: the current one)")
+    load = command("load-image", _load_image, "Have images in the cluster's node.")
+    load.add_argument("images", nargs="+", metavar="TAR|NAME")
     kubectl = command("kubectl", _kubectl, "Run kubectl as the cluster's administrator.")
     kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
     return parser

@@ -1,16 +1,39 @@
 """One local cluster: made, extended, repaired and removed as a whole."""
 
-import subprocess
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from smarter_cluster import bringup, definitions, files, ingress, packages, programs, site, toolchain, wheels
+from smarter_cluster import (
+    definitions,
+    files,
+    imagebuild,
+    ingress,
+    kind,
+    native,
+    packages,
+    programs,
+    site,
+    toolchain,
+    wheels,
+)
+from smarter_cluster.addons import Kubectl
 from smarter_cluster.build import Programs
 from smarter_cluster.errors import ClusterError
-from smarter_cluster.programs import Profile
+from smarter_cluster.processes import Processes
+from smarter_cluster.programs import Engine, Profile
 from smarter_cluster.reporting import Say
 from smarter_cluster.settings import Settings
 from smarter_cluster.site import Site
+
+
+@dataclass(frozen=True)
+class ComponentStatus:
+    """Whether one program of the cluster runs, and where it writes what it does."""
+
+    name: str
+    pid: int | None
+    log: Path
 
 
 class Cluster:
@@ -23,24 +46,43 @@ class Cluster:
         self.profile: Profile = profile
         self._settings = settings or Settings()
         self._say = say
-        self._programs = Programs(self._settings.cache, say)
+        self._cache, self._state = self._settings.cache, self._settings.state
+        self._programs = Programs(self._cache, say)
 
     def up(self) -> None:
         """Have the cluster run with all of its profile; what runs already stays, what died is started again."""
-        with files.locked(self._settings.state / f".{self.name}.lock"):
-            known = site.find(self._settings.state, self.name)
-            self.profile = programs.larger(self.profile, known.profile) if known else self.profile
-            self._fetch_programs()
-            here = site.settle(self._settings.state, self.name, self.profile)
+        with files.locked(self._state / f".{self.name}.lock"):
+            known = site.find(self._state, self.name)
+            engine: Engine = known.record.engine if known else ("kind" if imagebuild.docker_answers() else "native")
+            profile = programs.larger(self.profile, known.profile) if known else self.profile
+            self._fetch_programs(engine, profile)
+            here = site.settle(self._state, self.name, profile, engine)
             self._link_programs(here)
-            bringup.up(here, self._definitions(), self.kubectl, self._say)
+            if engine == "kind":
+                kind.up(here, self._definitions(), self._module("github.com/projectcontour/contour"), self._say)
+            else:
+                native.up(here, self._definitions(), self._say)
 
     def down(self) -> None:
         """Remove the cluster with everything it made; nothing else is touched."""
-        with files.locked(self._settings.state / f".{self.name}.lock"):
-            here = site.find(self._settings.state, self.name)
+        with files.locked(self._state / f".{self.name}.lock"):
+            here = site.find(self._state, self.name)
             if here is not None:
-                bringup.down(here)
+                (kind if here.record.engine == "kind" else native).down(here)
+
+    def status(self) -> list[ComponentStatus]:
+        """The programs that should run, and whether they do; nothing when there is no such cluster."""
+        here = site.find(self._state, self.name)
+        if here is None:
+            return []
+        processes = Processes(here.folder)
+        names = native.component_names(here) if here.record.engine == "native" else processes.names()
+        return [ComponentStatus(name, processes.pid(name), processes.log(name)) for name in names]
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig; its certificates are in it."""
+        return self._site().kubeconfig
 
     @property
     def ca_certificate(self) -> Path:
@@ -54,43 +96,52 @@ class Cluster:
         return ingress.LOOPBACK, self._site("full").port("https")
 
     @property
-    def kubeconfig(self) -> Path:
-        return self._site().kubeconfig
-
-    @property
     def bin(self) -> Path:
         """The folder with kubectl and the other programs of this cluster."""
         return self._site().bin
 
+    def program(self, name: str) -> Path:
+        """The path of one program, like `helm`, compiled first when need be; it takes no cluster."""
+        self._programs.ensure([programs.ALL[name]])
+        return self._programs.path(name)
+
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl against this cluster as its administrator and return what it prints."""
-        command = [str(self.bin / "kubectl"), "--kubeconfig", str(self.kubeconfig), *arguments]
-        result = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
-        if result.returncode:
-            raise ClusterError(f"`kubectl {' '.join(arguments)}` failed: {result.stderr.strip()}")
-        return result.stdout
+        return Kubectl(self._site())(*arguments, stdin=stdin)
+
+    def build_images(self, source: Path) -> dict[str, str]:
+        """Build the images of the project in `source` that changed; return the name of each part's image."""
+        return {image.part: image.name for image in imagebuild.build(self._cache, source, self._say)}
+
+    def load_images(self, images: Sequence[str | Path]) -> None:
+        """Have images in the cluster's node, given as archives or as names from `build_images`."""
+        here = self._site("node")
+        archives = [imagebuild.archive(self._cache, image) if isinstance(image, str) else image for image in images]
+        (kind if here.record.engine == "kind" else native).load(here, archives, self._say)
 
     def _site(self, profile: Profile = "api") -> Site:
-        here = site.find(self._settings.state, self.name)
+        here = site.find(self._state, self.name)
         if here is None or not here.has(profile):
             command = f"python -m smarter_cluster up --name {self.name} --profile {profile}"
             raise ClusterError(f"There is no cluster {self.name!r} with profile {profile!r}; make it with `{command}`.")
         return here
 
-    def _fetch_programs(self) -> None:
-        if self.profile != "api":
+    def _fetch_programs(self, engine: Engine, profile: Profile) -> None:
+        if engine == "native" and profile != "api":
             packages.ensure(packages.NODE, self._say)
-        self._programs.ensure(programs.needed(self.profile))
+        self._programs.ensure(programs.needed_by(engine, profile))
 
     def _definitions(self) -> Path:
-        cache = self._settings.cache
-        go = partial(toolchain.go, cache, self._say)
-        return definitions.folder(cache, lambda module, version: toolchain.module_folder(go(), module, version))
+        return definitions.folder(self._cache, self._module)
+
+    def _module(self, module: str) -> Path:
+        return toolchain.module_folder(toolchain.go(self._cache, self._say), module, programs.MODULES[module])
 
     def _link_programs(self, here: Site) -> None:
-        targets = {program.name: self._programs.path(program.name) for program in programs.needed(here.profile)}
-        if here.has("full"):
-            targets["envoy"] = wheels.envoy(self._settings.cache)
+        needed = programs.needed_by(here.record.engine, here.profile)
+        targets = {program.name: self._programs.path(program.name) for program in needed}
+        if here.record.engine == "native" and here.has("full"):
+            targets["envoy"] = wheels.envoy(self._cache)
         here.bin.mkdir(parents=True, exist_ok=True)
         for name, target in targets.items():
             link = here.bin / name

@@ -6,13 +6,20 @@ from pathlib import Path
 from smarter_cluster import files, programs
 from smarter_cluster.errors import ClusterError
 
-FetchModule = Callable[[str, str], Path]
-"""Takes a module and a version; returns the folder with its files."""
+FetchModule = Callable[[str], Path]
+"""Takes a module's name; returns the folder with its files in the pinned version."""
+
+
+SOURCES = {
+    "sigs.k8s.io/gateway-api": "config/crd/standard/*.yaml",
+    "github.com/cert-manager/cert-manager": "deploy/crds/*.yaml",
+    "github.com/projectcontour/contour": "examples/contour/01-crds.yaml",
+}
 
 
 def folder(cache: Path, fetch: FetchModule) -> Path:
     """A folder with the definitions of Gateway API, cert-manager and Contour, in the pinned versions."""
-    versions = (programs.GATEWAY_API, programs.CERT_MANAGER, programs.CONTOUR)
+    versions = [programs.MODULES[module] for module in SOURCES]
     target = cache / f"crds-{'-'.join(versions)}"
     if not target.is_dir():
         with files.scratch(cache) as scratch:
@@ -25,14 +32,9 @@ def folder(cache: Path, fetch: FetchModule) -> Path:
 
 
 def _manifests(fetch: FetchModule) -> Iterator[tuple[str, str]]:
-    sources = (
-        ("sigs.k8s.io/gateway-api", programs.GATEWAY_API, "config/crd/standard/*.yaml"),
-        ("github.com/cert-manager/cert-manager", programs.CERT_MANAGER, "deploy/crds/*.yaml"),
-        ("github.com/projectcontour/contour", programs.CONTOUR, "examples/contour/01-crds.yaml"),
-    )
-    for module, version, pattern in sources:
-        found = sorted(fetch(module, version).glob(pattern))
+    for module, pattern in SOURCES.items():
+        found = sorted(fetch(module).glob(pattern))
         if not found:
-            raise ClusterError(f"Module {module} {version} has no {pattern}; its definitions lie elsewhere now.")
+            raise ClusterError(f"Module {module} has no {pattern} any more; find out where its definitions lie now.")
         for path in found:
             yield f"{module.rpartition('/')[2]}-{path.name}", path.read_text()

@@ -4,7 +4,7 @@ import platform
 from collections.abc import Iterable
 from pathlib import Path
 
-from smarter_cluster import archives, files, kubelet, node
+from smarter_cluster import archives, files, kubelet, shell
 from smarter_cluster.errors import ClusterError
 from smarter_cluster.reporting import Say
 from smarter_cluster.site import Site
@@ -33,8 +33,8 @@ def load(site: Site, enter: tuple[str, ...], archive_files: Iterable[Path], say:
 
 def present(site: Site, enter: tuple[str, ...]) -> set[str]:
     """The names of the images that the node has."""
-    return set(node.run([*kubelet.ctr(site, enter), "images", "ls", "-q"]).split())
+    return set(shell.run([*kubelet.ctr(site, enter), "images", "ls", "-q"]).split())
 
 
 def _import(site: Site, enter: tuple[str, ...], archive: Path) -> None:
-    node.run([*kubelet.ctr(site, enter), "images", "import", str(archive)])
+    shell.run([*kubelet.ctr(site, enter), "images", "import", str(archive)])

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from smarter_cluster import files, node
+from smarter_cluster import files, shell
 from smarter_cluster.controlplane import Credentials, answers
 from smarter_cluster.pki import Authority, KeyPair
 from smarter_cluster.processes import Component
@@ -25,7 +25,7 @@ def demo_authority(site: Site) -> KeyPair:
 
 def components(site: Site, keys: Credentials) -> list[Component]:
     """Contour and cert-manager, which read the cluster, and Envoy, which Contour tells what to do."""
-    return [_contour(site, keys), _envoy(site), _cert_manager(site, keys)]
+    return [_contour(site, keys), _envoy(site), cert_manager(site, keys.kubeconfigs["cert-manager"])]
 
 
 def _contour(site: Site, keys: Credentials) -> Component:
@@ -64,7 +64,7 @@ def write_envoy_config(site: Site) -> None:
     if not config.is_file():
         xds = (f"--xds-address={LOOPBACK}", f"--xds-port={site.port('contour-xds')}")
         admin = f"--admin-address={site.folder / 'envoy.sock'}"
-        node.run([str(site.bin / "contour"), "bootstrap", *xds, admin, str(config)])
+        shell.run([str(site.bin / "contour"), "bootstrap", *xds, admin, str(config)])
 
 
 def _envoy(site: Site) -> Component:
@@ -75,10 +75,11 @@ def _envoy(site: Site) -> Component:
     return Component(name="envoy", command=(str(site.bin / "envoy"), *options, *identity), ready=ready)
 
 
-def _cert_manager(site: Site, keys: Credentials) -> Component:
+def cert_manager(site: Site, kubeconfig: Path) -> Component:
+    """The controllers of cert-manager; they only need to reach the API."""
     address = f"{LOOPBACK}:{site.port('cert-manager-health')}"
     options = (
-        f"--kubeconfig={keys.kubeconfigs['cert-manager']}",
+        f"--kubeconfig={kubeconfig}",
         f"--cluster-resource-namespace={CLUSTER_RESOURCES}",
         f"--health-address={address}",
     )

@@ -4,7 +4,7 @@ import json
 
 import yaml
 
-from smarter_cluster import files, node
+from smarter_cluster import files, node, shell
 from smarter_cluster.controlplane import NODE_NAME, Credentials, answers, component
 from smarter_cluster.packages import CNI_PLUGINS
 from smarter_cluster.processes import Component
@@ -94,7 +94,7 @@ def containerd(site: Site, enter: tuple[str, ...]) -> Component:
         command=command,
         enter=enter,
         proc=node.MACHINE_PROC,
-        ready=lambda: node.succeeds(ready),
+        ready=lambda: shell.succeeds(ready),
     )
 
 

@@ -3,12 +3,12 @@
 import os
 import re
 import subprocess
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from smarter_cluster.errors import ClusterError
 from smarter_cluster.processes import Component, Processes, wait_until
+from smarter_cluster.shell import run, succeeds
 from smarter_cluster.site import Site
 
 HOLDER = "node"
@@ -146,8 +146,8 @@ def connect(site: Site, processes: Processes) -> None:
 
 def disconnect(site: Site) -> None:
     """Remove the link and the machine's firewall rules for it, wherever a run stopped."""
-    if Path(f"/sys/class/net/{link_name(site)}").exists():
-        run(["ip", "link", "del", link_name(site)])
+    # The kernel removes the link with the node's namespaces, but in its own time.
+    succeeds(["ip", "link", "del", link_name(site)])
     for rule in firewall_rules(site):
         while succeeds(["iptables", "-w", "-t", rule[0], "-D", *rule[1:]]):
             pass
@@ -174,15 +174,3 @@ def outside_mtu() -> int:
     shown = subprocess.run(["ip", "route", "show", "default"], capture_output=True, text=True, check=False).stdout
     device = re.search(r"\bdev (\S+)", shown)
     return int(Path(f"/sys/class/net/{device[1]}/mtu").read_text()) if device else 1500
-
-
-def run(command: Sequence[str]) -> str:
-    """Run a short command of the system; a failure is told in its own words."""
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise ClusterError(f"`{' '.join(command)}` failed: {result.stderr.strip()}")
-    return result.stdout
-
-
-def succeeds(command: Sequence[str]) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 Profile = Literal["api", "node", "full"]
+Engine = Literal["native", "kind"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 KUBERNETES = "1.37.2"
@@ -18,6 +19,18 @@ GATEWAY_API = "1.3.0"
 HELM = "4.3.1"
 KIND = "0.33.0"
 PAUSE = "1"
+
+MODULES = {
+    "k8s.io/kubernetes": KUBERNETES,
+    "go.etcd.io/etcd/server/v3": ETCD,
+    "github.com/containerd/containerd/v2": CONTAINERD,
+    "github.com/coredns/coredns": COREDNS,
+    "github.com/cert-manager/cert-manager": CERT_MANAGER,
+    "github.com/projectcontour/contour": CONTOUR,
+    "sigs.k8s.io/gateway-api": GATEWAY_API,
+    "helm.sh/helm/v4": HELM,
+    "sigs.k8s.io/kind": KIND,
+}
 
 SOURCES = Path(__file__).parent / "programs"
 """One folder per family: its go.mod and go.sum pin everything that is compiled, and small programs of our own."""
@@ -89,6 +102,12 @@ ALL: dict[str, Program] = {program.name: program for program in (*_API, *_NODE, 
 def needed(profile: Profile) -> tuple[Program, ...]:
     """The programs of a profile: each one has all of the smaller ones."""
     return tuple(program for part in up_to(profile) for program in _PARTS[part])
+
+
+def needed_by(engine: Engine, profile: Profile) -> tuple[Program, ...]:
+    """The programs to compile; most of a cluster by kind comes in images."""
+    names = ("kind", "kubectl", *(("helm", "cert-manager") if profile == "full" else ()))
+    return needed(profile) if engine == "native" else tuple(ALL[name] for name in names)
 
 
 def link_flags() -> str:

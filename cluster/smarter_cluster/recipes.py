@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from smarter_cluster import programs
@@ -10,17 +10,17 @@ from smarter_cluster.toolchain import module_folder
 
 GO = "1.26.0"
 # One family shares everything that is compiled for it; Contour and kind need other versions of the same libraries.
-FAMILIES: Mapping[str, Mapping[str, str]] = {
-    "kubernetes": {
-        "k8s.io/kubernetes": programs.KUBERNETES,
-        "go.etcd.io/etcd/server/v3": programs.ETCD,
-        "github.com/containerd/containerd/v2": programs.CONTAINERD,
-        "github.com/coredns/coredns": programs.COREDNS,
-        "github.com/cert-manager/cert-manager": programs.CERT_MANAGER,
-        "helm.sh/helm/v4": programs.HELM,
-    },
-    "contour": {"github.com/projectcontour/contour": programs.CONTOUR},
-    "kind": {"sigs.k8s.io/kind": programs.KIND},
+FAMILIES = {
+    "kubernetes": (
+        "k8s.io/kubernetes",
+        "go.etcd.io/etcd/server/v3",
+        "github.com/containerd/containerd/v2",
+        "github.com/coredns/coredns",
+        "github.com/cert-manager/cert-manager",
+        "helm.sh/helm/v4",
+    ),
+    "contour": ("github.com/projectcontour/contour",),
+    "kind": ("sigs.k8s.io/kind",),
 }
 PLACEHOLDER = re.compile(r"^\s*(?:require )?(k8s\.io/\S+) v0\.0\.0$", re.MULTILINE)
 
@@ -40,7 +40,7 @@ def go_mod(family: str, replaced: Iterable[str]) -> str:
     ]
     blocks = {
         "tool": tools,
-        "require": [f"{module} v{version}" for module, version in FAMILIES[family].items()],
+        "require": [f"{module} v{programs.MODULES[module]}" for module in FAMILIES[family]],
         "replace": [f"{module} => {module} {published}" for module in replaced],
     }
     rendered = [f"{name} (\n" + "".join(f"\t{line}\n" for line in lines) + ")\n" for name, lines in blocks.items()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from smarter_cluster import files, network
 from smarter_cluster.network import Addresses
-from smarter_cluster.programs import PROFILES, Profile, larger
+from smarter_cluster.programs import PROFILES, Engine, Profile, larger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,7 @@ class Record:
     index: int
     profile: Profile
     ports: dict[str, int]
+    engine: Engine = "native"
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,11 @@ def find(state: Path, name: str) -> Site | None:
     return Site(name, state / name, record) if record else None
 
 
-def settle(state: Path, name: str, profile: Profile) -> Site:
+def settle(state: Path, name: str, profile: Profile, engine: Engine) -> Site:
     """The cluster `name` with at least `profile`; a new one gets addresses and ports of its own."""
     with files.locked(state / ".lock"):
         known = find(state, name)
-        record = _extended(known.record if known else _new_record(state), profile, _taken_ports(state))
+        record = _extended(known.record if known else _new_record(state, engine), profile, _taken_ports(state))
         files.write(state / name / "cluster.json", json.dumps(asdict(record), indent=2))
     return Site(name, state / name, record)
 
@@ -80,9 +81,9 @@ def _extended(record: Record, profile: Profile, taken: set[int]) -> Record:
     return replace(record, profile=larger(record.profile, profile), ports=chosen)
 
 
-def _new_record(state: Path) -> Record:
-    indexes = {record.index for record in _records(state)}
-    return Record(index=network.choose_index(indexes, network.routes()), profile="api", ports={})
+def _new_record(state: Path, engine: Engine) -> Record:
+    index = network.choose_index({record.index for record in _records(state)}, network.routes())
+    return Record(index=index, profile="api", ports={}, engine=engine)
 
 
 def _taken_ports(state: Path) -> set[int]:

@@ -1,10 +1,10 @@
-"""The order in which a cluster is built from its components, and how it is taken down again."""
+"""A cluster of processes of this machine: the order in which it is built, and how it is taken down again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from smarter_cluster import addons, controlplane, dns, files, images, ingress, kubelet, node
+from smarter_cluster import addons, controlplane, dns, files, images, ingress, kubelet, node, programs
 from smarter_cluster.addons import Kubectl
 from smarter_cluster.controlplane import Credentials
 from smarter_cluster.processes import Component, Processes
@@ -28,9 +28,9 @@ class Bringup:
             self.say(f"started {', '.join(started)}")
 
 
-def up(site: Site, definitions: Path, kubectl: Kubectl, say: Say) -> None:
+def up(site: Site, definitions: Path, say: Say) -> None:
     """Have everything of the site's profile run; `definitions` is the folder with other projects' resources."""
-    keys = controlplane.credentials(site)
+    keys, kubectl = controlplane.credentials(site), Kubectl(site)
     step = Bringup(site=site, keys=keys, processes=Processes(site.folder), kubectl=kubectl, say=say)
     if site.has("node"):
         _namespaces(step)
@@ -53,6 +53,21 @@ def down(site: Site) -> None:
         node.disconnect(site)
         node.remove_cgroups(site)
     files.remove(site.folder)
+
+
+def load(site: Site, archives: Iterable[Path], say: Say) -> None:
+    """Have the images of the archives in the node."""
+    images.load(site, node.enter(Processes(site.folder)), archives, say)
+
+
+def component_names(site: Site) -> list[str]:
+    """Everything that has to run in the site's profile."""
+    parts = {
+        "api": ("etcd", "kube-apiserver", "kube-controller-manager"),
+        "node": (node.HOLDER, "containerd", "kube-scheduler", "kubelet", "kube-proxy", "coredns"),
+        "full": ("contour", "envoy", "cert-manager"),
+    }
+    return [name for part in programs.up_to(site.profile) for name in parts[part]]
 
 
 def _namespaces(step: Bringup) -> None:
