@@ -15,6 +15,12 @@ from smarter_runtime.metrics import Metrics
 logger = logging.getLogger("smarter_runtime.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _COUNTED = ("/v1/", "/app/v1/")
+_LIMITS = {
+    "insufficient_quota": "tokensPerDay",
+    "prompt_too_long": "maxPromptCharacters",
+    "answer_timeout": "maxAnswerSeconds",
+    "overloaded": "maxStreams",
+}
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "strict-origin-when-cross-origin",
@@ -62,6 +68,8 @@ class RequestMiddleware:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         reason = scope.get(REASON, "ok")
+        if reason in _LIMITS:
+            self._metrics.limit_hits.labels(_LIMITS[reason], "Enforce").inc()
         self._metrics.requests.labels(str(status), reason).inc()
         self._metrics.request_seconds.observe(seconds)
         route = getattr(scope.get("route"), "path", "unknown")

@@ -12,11 +12,15 @@ from starlette.types import ASGIApp
 
 from smarter_runtime.app import create_api, create_status
 from smarter_runtime.services import Services
+from smarter_runtime.watch import watching
 
 logger = logging.getLogger(__name__)
 DRAIN_RESERVE_SECONDS = 30
 KEEP_ALIVE_SECONDS = 75
 LAG_PROBE_SECONDS = 1.0
+TICK_SECONDS = 1.0
+# Without the kernel's help a change must still be live within a fraction of a second.
+UNTOLD_POLL_SECONDS = 0.15
 
 
 class Server(uvicorn.Server):
@@ -25,6 +29,17 @@ class Server(uvicorn.Server):
     def __init__(self, name: str, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._name = name
+        self._end = asyncio.Event()
+
+    def end(self) -> None:
+        self.should_exit = True
+        self._end.set()
+
+    async def main_loop(self) -> None:
+        # uvicorn's own loop wakes ten times a second, which over many idle bots adds up; once is enough for `Date`.
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._end.wait(), TICK_SECONDS)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -51,7 +66,7 @@ class Runtime:
         self.api.force_exit = self._services.is_draining
         self._services.is_draining = True
         self.api.config.timeout_graceful_shutdown = self._drain_seconds()
-        self.api.should_exit = True
+        self.api.end()
 
     async def run(self) -> None:
         await self.refresh()
@@ -60,7 +75,7 @@ class Runtime:
         try:
             await self.api.serve()
         finally:
-            self.status.should_exit = True
+            self.status.end()
             for task in background:
                 task.cancel()
             await asyncio.gather(status, *background, return_exceptions=True)
@@ -76,12 +91,20 @@ class Runtime:
             await self._services.providers.warm(configs.bot.config)
 
     async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(self._services.settings.config_poll_seconds)
-            try:
-                await self.refresh()
-            except Exception:
-                logger.exception("cannot look at the config")
+        settings, changed = self._services.settings, asyncio.Event()
+        with watching(settings.config_directory, changed.set) as is_told:
+            seconds = settings.config_poll_seconds if is_told else UNTOLD_POLL_SECONDS
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), seconds)
+                changed.clear()
+                await self._try_refresh()
+
+    async def _try_refresh(self) -> None:
+        try:
+            await self.refresh()
+        except Exception:
+            logger.exception("cannot look at the config")
 
     async def _probe_lag(self) -> None:
         loop = asyncio.get_running_loop()

@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     """UID of this pod (downward API), shown on `/status`."""
 
     host: str = "0.0.0.0"
-    """Address to listen on; `::` for both IP versions."""
+    """Address to listen on; `::` in a cluster that has IPv6 only."""
 
     api_port: int = runtime_config.API_PORT
     """Port of the chat API, the chat page and the probes; 0 takes a free one."""
@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     max_streams: int = Field(200, ge=1)
     """Answers being made at the same time; one more is refused with 503."""
 
-    max_body_bytes: int = Field(1024 * 1024, ge=1024)
+    max_body_bytes: int = Field(512 * 1024, ge=1024)
     """Largest request body."""
 
     max_messages: int = Field(500, ge=1)
@@ -55,8 +55,8 @@ class Settings(BaseSettings):
     body_seconds: float = Field(30, gt=0)
     """Longest time for a request body to arrive."""
 
-    config_poll_seconds: float = Field(0.1, gt=0)
-    """How often the config file is looked at."""
+    config_poll_seconds: float = Field(2, gt=0)
+    """How often the config is looked at although the kernel tells of no change; 0.1 where it cannot (gVisor)."""
 
     drain_seconds: float | None = None
     """Longest time for streams to finish after SIGTERM; unset: the config's `maxAnswerSeconds` + 30."""

@@ -141,7 +141,11 @@ async def running(
     if document is not None:
         write(directory / "config", document)
     chosen = Settings(
-        config_directory=directory / "config", secrets_directory=directory / "secrets", pod_uid="pod-1", **settings
+        config_directory=directory / "config",
+        secrets_directory=directory / "secrets",
+        pod_uid="pod-1",
+        host="127.0.0.1",
+        **settings,
     )
     parts = services(chosen, clock)
     parts.retry = RetryPolicy(delay_seconds=0, max_delay_seconds=0.5)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runtime.support import config, delta, lines, plugin, running, scripted, write
+from runtime.support import Running, config, delta, lines, plugin, running, scripted, write
 from smarter_crds.runtime_config import (
     SCHEMA_VERSION,
     ModelConfig,
@@ -66,12 +66,30 @@ async def test_a_swapped_link_is_seen(tmp_path: Path) -> None:
         assert (await bot.status())["configHash"] == hash_of(SECOND)
 
 
-async def test_the_watcher_sees_a_change_by_itself(tmp_path: Path) -> None:
-    async with running(tmp_path, FIRST, config_poll_seconds=0.01, api_port=0, status_port=0, host="127.0.0.1") as bot:
+@pytest.mark.parametrize(
+    "poll_seconds", [pytest.param(1000, id="told-by-the-kernel"), pytest.param(0.01, id="by-looking")]
+)
+async def test_the_watcher_sees_a_change_by_itself(tmp_path: Path, poll_seconds: float) -> None:
+    async with running(tmp_path, FIRST, config_poll_seconds=poll_seconds, api_port=0, status_port=0) as bot:
         served = asyncio.create_task(bot.runtime.run())
-        write(tmp_path / "config", SECOND)
+        for document in (SECOND, FIRST, SECOND):
+            write(tmp_path / "config", document)
+            await asyncio.wait_for(in_service(bot, document), 10)
+        bot.runtime.stop()
+        await served
+
+
+async def in_service(bot: Running, document: RuntimeConfig) -> None:
+    while bot.services.bot().config_hash != hash_of(document):  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+
+
+async def test_a_folder_that_is_not_there_yet_is_looked_for(tmp_path: Path) -> None:
+    async with running(tmp_path, api_port=0, status_port=0) as bot:
+        served = asyncio.create_task(bot.runtime.run())
+        write(tmp_path / "config", FIRST)
         async with asyncio.timeout(10):
-            while bot.services.bot().config_hash != hash_of(SECOND):  # noqa: ASYNC110
+            while bot.services.configs.bot is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         bot.runtime.stop()
         await served

@@ -1,18 +1,19 @@
 """The OpenAI-compatible API."""
 
+import asyncio
 import secrets
+from functools import partial
 
 from fastapi import Request, Response
-from fastapi.responses import Response as PlainResponse
 
 from smarter_runtime import services as parts
 from smarter_runtime.answers import AnswerResponse
 from smarter_runtime.endpoints.body import json_body
-from smarter_runtime.errors import ApiError
 from smarter_runtime.plan import Wishes, plan
 from smarter_runtime.request import chat_request
-from smarter_runtime.services import Services
 from smarter_runtime.wire import Completion, model_list
+
+LONG_CHARACTERS = 20_000
 
 
 async def chat_completions(request: Request) -> Response:
@@ -20,13 +21,16 @@ async def chat_completions(request: Request) -> Response:
     bot = services.bot()
     visitor = services.visitor(request, bot)
     chat = chat_request(await json_body(request, services.settings), bot.config, services.settings.max_messages)
-    _check_tokens(services, bot.config.limits.tokens_per_day)
+    services.tokens.check(bot.config.limits.tokens_per_day)
     now = services.clock()
     wishes = Wishes(
         max_tokens=chat.max_tokens, seed=chat.seed, stop=chat.stop, client_id=services.sessions.pseudonym(visitor)
     )
     completion = Completion(f"chatcmpl-{secrets.token_hex(16)}", int(now.timestamp()), bot.model_name)
-    chosen = plan(bot, chat.messages, wishes, services.settings.max_history_characters, now)
+    planning = partial(plan, bot, chat.messages, wishes, services.settings.max_history_characters, now)
+    # Looking for many terms in a long conversation takes a while; the streams of others go on meanwhile.
+    is_long = sum(len(message.text) for message in chat.messages) > LONG_CHARACTERS
+    chosen = await asyncio.to_thread(planning) if is_long else planning()
     return AnswerResponse(services, chosen, completion, stream=chat.stream, usage=chat.include_usage)
 
 
@@ -34,14 +38,6 @@ async def models(request: Request) -> Response:
     services = parts.of(request)
     bot = services.bot()
     services.visitor(request, bot)
-    return PlainResponse(
+    return Response(
         model_list(bot.model_name, int(bot.loaded_at.timestamp()), bot.config.bot.name), media_type="application/json"
     )
-
-
-def _check_tokens(services: Services, limit: int | None) -> None:
-    try:
-        services.tokens.check(limit)
-    except ApiError:
-        services.metrics.limit_hits.labels("tokensPerDay", "Enforce").inc()
-        raise

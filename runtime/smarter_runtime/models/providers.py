@@ -62,4 +62,7 @@ class Providers:
     def _dialer(self, settings: ProviderConfig) -> "Dialer":
         from smarter_runtime.models.dialer import Dialer
 
-        return self._dialers.setdefault(settings.allowed_cidrs, Dialer(settings.allowed_cidrs))
+        cidrs = settings.allowed_cidrs
+        if cidrs not in self._dialers:
+            self._dialers[cidrs] = Dialer(cidrs)
+        return self._dialers[cidrs]

@@ -1,0 +1,93 @@
+"""The chat page as people use it, in a real browser."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from runtime.support import Running, config, plugin, running, write
+from smarter_crds.runtime_config import AppConfig, LimitsConfig, ModelConfig
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+SKIN = AppConfig(
+    title="Acme Support",
+    assistant_name="Ada",
+    welcome_message="Hello <img src=x>",
+    example_prompts=("How long can I return boots?",),
+    placeholder="Ask away",
+    disclosure="You are talking to an AI.",
+)
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        await started.close()
+
+
+async def opened(browser: Browser, bot: Running) -> tuple[Page, list[str]]:
+    """Open the chat page; returns it with the errors that its console will have shown."""
+    errors: list[str] = []
+    page = await browser.new_page(color_scheme="dark")
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    await page.goto(bot.url)
+    return page, errors
+
+
+async def test_a_visitor_asks_stops_and_asks_again(browser: Browser, tmp_path: Path) -> None:
+    model = ModelConfig(provider="main", name="demo-slow")
+    async with running(tmp_path, config(app=SKIN, plugins=(plugin(),), model=model)) as bot:
+        page, errors = await opened(browser, bot)
+        await expect(page).to_have_title("Acme Support")
+        await expect(page.get_by_text("Hello <img src=x>")).to_be_visible()
+        await expect(page.get_by_text("You are talking to an AI.")).to_be_visible()
+        await page.get_by_role("button", name="How long can I return boots?").click()
+        await expect(page.get_by_role("status")).to_contain_text("14 days")
+        await expect(page.get_by_role("log")).to_contain_text("14 days")
+        question = page.get_by_label("Your message")
+        await question.fill("Do you like umbrellas?")
+        await question.press("Enter")
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.get_by_role("status")).to_have_text("Stopped.")
+        await question.fill("What is the warranty?")
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.get_by_role("status")).to_contain_text("2 years")
+        await page.get_by_role("button", name="New chat").click()
+        await expect(page.get_by_role("log")).not_to_contain_text("2 years")
+        assert errors == []
+
+
+async def test_a_lost_session_is_renewed_and_a_failure_can_be_tried_again(browser: Browser, tmp_path: Path) -> None:
+    async with running(tmp_path, config(app=SKIN, plugins=(plugin(),))) as bot:
+        page, _ = await opened(browser, bot)
+        question = page.get_by_label("Your message")
+        await question.fill("What is the warranty?")
+        await question.press("Enter")
+        await expect(page.get_by_role("status")).to_contain_text("2 years")
+        # As after a restart of the pod: the tokens of before are void.
+        bot.services.sessions = type(bot.services.sessions)(900)
+        write(tmp_path / "config", config(app=SKIN, limits=LimitsConfig(tokens_per_day=1)))
+        await bot.runtime.refresh()
+        await question.fill("And boots?")
+        await question.press("Enter")
+        alert = page.get_by_role("alert")
+        await expect(alert).to_contain_text("answered enough for today")
+        write(tmp_path / "config", config(app=SKIN, plugins=(plugin(),)))
+        await bot.runtime.refresh()
+        await alert.get_by_role("button", name="Try again").click()
+        await expect(page.get_by_role("status")).to_contain_text("14 days")
+        await expect(alert).to_have_count(0)
