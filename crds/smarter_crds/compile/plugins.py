@@ -81,9 +81,14 @@ def _check_data(data: dict[str, Any]) -> Iterator[Problem]:
         return
     try:
         size = len(_canonical(data))
-    except (TypeError, ValueError) as error:
-        # A manifest that was not read by an API server may hold dates and numbers that JSON does not know.
-        yield Problem("InvalidData", f"`spec.static.data` cannot be written as JSON: {error}; quote such values.")
+    except (TypeError, ValueError):
+        # Only in a manifest that no API server has read.
+        yield Problem(
+            "InvalidData",
+            "`spec.static.data` holds something that JSON does not know, such as a date, an infinite number or a key "
+            "that "
+            "is no text; quote it.",
+        )
         return
     if size > MAX_DATA_BYTES:
         yield Problem(
