@@ -1,9 +1,11 @@
 """A real API server takes our CRDs, and refuses by them what must not be written."""
 
 import json
+import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -59,29 +61,95 @@ def test_the_only_default_is_one_fixed_pod(crds: Kubectl) -> None:
     assert stored == minimal("Chatbot")["spec"] | {"scaling": {"type": "Fixed", "replicas": 1}}
 
 
-def test_a_chatbot_can_be_scaled_and_listed_with_its_columns(crds: Kubectl) -> None:
-    bot = changed(minimal("Chatbot"), metadata__name="scaled")
-    status = {
-        "replicas": 1,
-        "selector": "smarter.sh/chatbot=scaled",
+STATUS = {
+    "observedGeneration": 1,
+    "state": "Active",
+    "url": "https://support.acme.example",
+    "hosts": [
+        {
+            "host": "support.acme.example",
+            "claimed": True,
+            "resolved": False,
+            "certificate": {"ready": True, "notAfter": "2027-01-01T00:00:00Z", "secretName": "support-0a1b2c3d"},
+        }
+    ],
+    "model": "openai/gpt-6-luna",
+    "configHash": "0" * 64,
+    "replicas": 1,
+    "readyReplicas": 1,
+    "selector": "smarter.sh/chatbot=support",
+    "pluginCount": 1,
+    "certificateExpiry": "2027-01-01T00:00:00Z",
+    "plugins": [{"name": "orders", "type": "Static", "hash": "0a1b2c3d4e5f6071"}],
+    "defaults": {
         "state": "Active",
-        "url": "https://scaled.acme.example",
-        "model": "openai/gpt-6-luna",
-        "pluginCount": 2,
-    }
-    try:
-        crds("create", "--filename=-", input=json.dumps(bot))
-        crds("patch", "cb/scaled", "--subresource=status", "--type=merge", f"--patch={json.dumps({'status': status})}")
-        scaled = crds("scale", "cb/scaled", "--replicas=3")
-        assert scaled.returncode == 0, scaled.stderr
-        listed = crds("get", "cb/scaled").stdout.splitlines()
-        stored = json.loads(crds("get", "cb/scaled", "--output=json").stdout)
-        assert stored["spec"]["scaling"] == {"type": "Fixed", "replicas": 3}
-        assert stored["status"] == status
-        assert listed[0].split() == ["NAME", "READY", "STATE", "URL", "MODEL", "PLUGINS", "REPLICAS", "AGE"]
-        assert listed[1].split()[:5] == ["scaled", "Active", "https://scaled.acme.example", "openai/gpt-6-luna", "2"]
-    finally:
-        crds("delete", "cb/scaled", "--ignore-not-found", "--wait=false")
+        "language": "en",
+        "timeZone": "UTC",
+        "model": {"name": "gpt-6-luna"},
+        "app": {"title": "Support", "assistantName": "Support", "disclosure": "You are talking to an AI."},
+        "exposure": {"type": "Ingress", "className": "contour", "tls": {"mode": "Issuer", "issuerRef": {"name": "ca"}}},
+        "access": {"mode": "Public"},
+        "limits": {"tokensPerDay": 1000},
+        "resources": {"requests": {"cpu": "50m"}, "limits": {"memory": "256Mi"}},
+    },
+    "conditions": [
+        {
+            "type": "Ready",
+            "status": "True",
+            "reason": "Ready",
+            "message": "The chatbot answers.",
+            "observedGeneration": 1,
+            "lastTransitionTime": "2026-11-22T20:00:00Z",
+        }
+    ],
+}
+
+
+@pytest.fixture
+def stored(crds: Kubectl) -> Iterator[str]:
+    """A Chatbot that is kept, not only judged; an operator that runs beside may write its status."""
+    name = f"stored-{uuid4().hex[:8]}"
+    created = crds("create", "--filename=-", input=json.dumps(changed(minimal("Chatbot"), metadata__name=name)))
+    assert created.returncode == 0, created.stderr
+    yield name
+    crds("delete", "chatbot", name, "--wait=false")
+
+
+def test_a_chatbot_can_be_scaled(crds: Kubectl, stored: str) -> None:
+    scaled = crds("scale", f"chatbot/{stored}", "--replicas=3")
+    assert scaled.returncode == 0, scaled.stderr
+    spec = json.loads(crds("get", "chatbot", stored, "--output=json").stdout)["spec"]
+    assert spec["scaling"] == {"type": "Fixed", "replicas": 3}
+
+
+def test_a_chatbot_is_listed_with_its_columns(crds: Kubectl, stored: str) -> None:
+    plain, wide = (crds("get", "cb", stored, f"--output={output}").stdout for output in ("", "wide"))
+    assert re.split(r"\s{2,}", plain.splitlines()[0].strip()) == [
+        "NAME",
+        "READY",
+        "STATE",
+        "URL",
+        "MODEL",
+        "PLUGINS",
+        "REPLICAS",
+        "AGE",
+    ]
+    assert {"REASON", "CERTIFICATE EXPIRY"} <= set(re.split(r"\s{2,}", wide.splitlines()[0].strip()))
+
+
+def test_no_member_of_a_status_gets_lost(crds: Kubectl, stored: str) -> None:
+    patch = json.dumps([{"op": "add", "path": "/status", "value": STATUS}])
+    arguments = ("patch", "chatbot", stored, "--subresource=status", "--type=json", "--dry-run=server", "--output=json")
+    answer = crds(*arguments, f"--patch={patch}")
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["status"] == STATUS
+
+
+def test_a_condition_without_its_time_is_refused(crds: Kubectl, stored: str) -> None:
+    condition = {"type": "Ready", "status": "True", "reason": "Ready", "message": "The chatbot answers."}
+    patch = json.dumps({"status": {"conditions": [condition]}})
+    answer = crds("patch", "chatbot", stored, "--subresource=status", "--type=merge", f"--patch={patch}")
+    assert "lastTransitionTime: Required value" in answer.stderr
 
 
 @pytest.mark.parametrize(("kind", "changes", "refusal"), JUDGEMENTS)
