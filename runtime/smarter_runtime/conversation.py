@@ -11,6 +11,7 @@ from smarter_runtime.events import Event, Finish, Message, ModelFailed, Text, To
 from smarter_runtime.models import Model, ModelRequest, Parameters, estimated_usage
 from smarter_runtime.plan import Plan
 
+STOPPED = "stopped"
 RETRYABLE = frozenset({"rate_limited", "unavailable", "garbage", "cut"})
 
 
@@ -149,11 +150,12 @@ class Conversation:
             failure = error.kind
             raise
         except BaseException:
-            failure = "stopped"
+            failure = STOPPED
             raise
         finally:
-            # An answer that was cut short has cost something, too, once the model had begun.
-            cost = usage or (estimated_usage(request, self._spoken[begun:]) if first is not None else Usage())
+            # An answer that was cut short has cost something, too; a request that was refused has not.
+            is_billed = first is not None or failure == STOPPED
+            cost = usage or (estimated_usage(request, self._spoken[begun:]) if is_billed else Usage())
             self._observer.round_done(
                 Round(
                     provider=provider,

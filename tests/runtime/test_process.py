@@ -83,3 +83,12 @@ async def test_a_pod_that_is_ending_is_not_ready(tmp_path: Path) -> None:
         async with bot.http.get(f"{bot.url}/readyz") as ready, bot.http.get(f"{bot.url}/livez") as live:
             assert (ready.status, await ready.text(), live.status) == (503, "draining\n", 200)
         assert (await bot.chat("still served")).status == 200
+
+
+async def test_a_bot_that_dials_nobody_loads_no_http_client() -> None:
+    code = (
+        "import sys, smarter_runtime.__main__; print(*({'aiohttp', 'httpx', 'openai', 'langchain'} & set(sys.modules)))"
+    )
+    started = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=PIPE)
+    output, _ = await started.communicate()
+    assert (started.returncode, output.decode().split()) == (0, [])

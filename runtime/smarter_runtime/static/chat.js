@@ -151,6 +151,7 @@ async function answerLast() {
   refreshButtons();
   const view = addMessage("assistant", "");
   view.root.classList.add("waiting");
+  toTheEnd();
   say(texts.writing.replace("{name}", bot.assistantName));
   let finish = "";
   try {
@@ -194,7 +195,6 @@ function submit(text) {
   addMessage("user", content);
   question.value = "";
   fitQuestion();
-  toTheEnd();
   answerLast();
 }
 
