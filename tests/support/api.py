@@ -154,3 +154,17 @@ async def eventually(check: Callable[[], Awaitable[T]], timeout_seconds: float =
         if loop.time() > end:
             raise AssertionError(f"not within {timeout_seconds} s; the last answer was {answer!r}")
         await asyncio.sleep(every_seconds)
+
+
+async def until_empty(left: Callable[[], Awaitable[list[str]]], timeout_seconds: float = 30) -> None:
+    """Wait until nothing is left; the error names what is."""
+    rest: list[str] = []
+
+    async def empty() -> bool:
+        rest[:] = await left()
+        return not rest
+
+    try:
+        await eventually(empty, timeout_seconds)
+    except AssertionError as error:
+        raise AssertionError(f"left after {timeout_seconds} s: {rest}") from error

@@ -62,9 +62,11 @@ class DataPlane:
 
     async def _run(self) -> None:
         while True:
-            await self._pods()
-            await self._ingresses()
-            await self._certificates()
+            # An API server that was just given new kinds answers 429 for a moment.
+            with contextlib.suppress(ApiError):
+                await self._pods()
+                await self._ingresses()
+                await self._certificates()
             await asyncio.sleep(POLL_SECONDS)
 
     async def _pods(self) -> None:
