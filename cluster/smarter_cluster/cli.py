@@ -16,8 +16,8 @@ Command = Callable[[Cluster, argparse.Namespace], int | None]
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; what it needs to say about failure goes to standard error."""
     options = _parser().parse_args(arguments)
-    cluster = Cluster(options.name, getattr(options, "profile", "api"), say=_say)
     try:
+        cluster = Cluster(options.name, getattr(options, "profile", "api"), say=_say)
         return int(options.run(cluster, options) or 0)
     except ClusterError as error:
         print(error, file=sys.stderr)

@@ -1,5 +1,6 @@
 """One local cluster: made, extended, repaired and removed as a whole."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from smarter_cluster.reporting import Say
 from smarter_cluster.settings import Settings
 from smarter_cluster.site import Site
 
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?")
+
 
 @dataclass(frozen=True)
 class ComponentStatus:
@@ -42,6 +45,10 @@ class Cluster:
     def __init__(
         self, name: str = "smarter", profile: Profile = "api", *, settings: Settings | None = None, say: Say = print
     ) -> None:
+        if not NAME.fullmatch(name):
+            raise ClusterError(
+                f"{name!r} is no name for a cluster: use up to 30 lower-case letters, digits and hyphens."
+            )
         self.name = name
         self.profile: Profile = profile
         self._settings = settings or Settings()
@@ -128,7 +135,7 @@ class Cluster:
 
     def _fetch_programs(self, engine: Engine, profile: Profile) -> None:
         if engine == "native" and profile != "api":
-            packages.ensure(packages.NODE, self._say)
+            packages.ensure(packages.NODE, self._say, packages.installer())
         self._programs.ensure(programs.needed_by(engine, profile))
 
     def _definitions(self) -> Path:

@@ -5,7 +5,7 @@ from typing import Any
 import yaml
 
 from smarter_cluster import files
-from smarter_cluster.controlplane import answers
+from smarter_cluster.components import answers
 from smarter_cluster.processes import Component
 from smarter_cluster.site import Site
 

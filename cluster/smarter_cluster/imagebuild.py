@@ -68,11 +68,18 @@ def build(cache: Path, source: Path, say: Say) -> list[Image]:
         if missing and docker_answers():
             _with_docker(source, missing, say)
         elif missing:
-            packages.ensure(packages.IMAGES, say)
+            packages.ensure(packages.IMAGES, say, packages.installer())
             _with_buildah(cache, source, missing, say)
         for image in missing:
-            _forget_old(image)
+            forget_old(image)
     return wanted
+
+
+def forget_old(image: Image) -> None:
+    """Keep only the newest archives of a part; each edit of its code makes one."""
+    archives = sorted(image.archive.parent.glob(f"smarter-{image.part}-*.tar"), key=lambda path: path.stat().st_mtime)
+    for path in archives[:-KEPT_ARCHIVES]:
+        path.unlink()
 
 
 def docker_command(source: Path, image: Image) -> list[str]:
@@ -137,9 +144,3 @@ def _ensure_base(cache: Path, base: debian.Base, say: Say) -> None:
 
 def _base_name(base: debian.Base) -> str:
     return f"localhost/{base.name}:{base.key}"
-
-
-def _forget_old(image: Image) -> None:
-    archives = sorted(image.archive.parent.glob(f"smarter-{image.part}-*.tar"), key=lambda path: path.stat().st_mtime)
-    for path in archives[:-KEPT_ARCHIVES]:
-        path.unlink()

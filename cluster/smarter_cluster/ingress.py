@@ -7,7 +7,8 @@ from typing import Any
 import yaml
 
 from smarter_cluster import files, shell
-from smarter_cluster.controlplane import Credentials, answers
+from smarter_cluster.components import answers
+from smarter_cluster.controlplane import Credentials
 from smarter_cluster.pki import Authority, KeyPair
 from smarter_cluster.processes import Component
 from smarter_cluster.site import Site

@@ -8,7 +8,6 @@ import yaml
 
 from smarter_cluster import addons, archives, files, ingress, programs, shell
 from smarter_cluster.addons import Kubectl
-from smarter_cluster.errors import ClusterError
 from smarter_cluster.processes import Processes
 from smarter_cluster.reporting import Say
 from smarter_cluster.site import Site
@@ -20,9 +19,8 @@ NODE_HTTPS_PORT = 443
 
 def config(site: Site) -> str:
     """What kind is told: the address of the API, and where Envoy's port appears on this machine."""
-    https = site.record.ports.get("https")
-    mapping = {"containerPort": NODE_HTTPS_PORT, "hostPort": https, "listenAddress": ingress.LOOPBACK}
-    node = {"role": "control-plane"} | ({"extraPortMappings": [mapping]} if https else {})
+    mapping = {"containerPort": NODE_HTTPS_PORT, "hostPort": site.port("https"), "listenAddress": ingress.LOOPBACK}
+    node = {"role": "control-plane", "extraPortMappings": [mapping]}
     networking = {"apiServerAddress": ingress.LOOPBACK, "apiServerPort": site.port("kube-apiserver")}
     document = {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "networking": networking, "nodes": [node]}
     return yaml.safe_dump(document, sort_keys=False)
@@ -88,8 +86,6 @@ def status_address_patch() -> str:
 
 
 def _create(site: Site, say: Say) -> None:
-    if site.has("full") and "https" not in site.record.ports:
-        raise ClusterError("The cluster has no port for HTTPS; remove it with `down` and make it again.")
     say(f"creating cluster {cluster_name(site)} with kind {programs.KIND}")
     config_file = site.folder / "kind.yaml"
     files.write(config_file, config(site))

@@ -5,7 +5,8 @@ import json
 import yaml
 
 from smarter_cluster import files, node, shell
-from smarter_cluster.controlplane import NODE_NAME, Credentials, answers, component
+from smarter_cluster.components import answers, component
+from smarter_cluster.controlplane import NODE_NAME, Credentials
 from smarter_cluster.packages import CNI_PLUGINS
 from smarter_cluster.processes import Component
 from smarter_cluster.programs import PAUSE

@@ -123,6 +123,7 @@ def connect(site: Site, processes: Processes) -> None:
         mtu = str(outside_mtu())
         peer = ("peer", "name", "eth0", "mtu", mtu, "netns", str(first_process(processes)))
         run(["ip", "link", "add", device, "mtu", mtu, "type", "veth", *peer])
+        run(["ip", "link", "set", device, "alias", label(site)])
     inside = enter(processes)
     run(["ip", "addr", "replace", f"{addresses.host}/30", "dev", device])
     run(["ip", "link", "set", device, "up"])
@@ -157,10 +158,15 @@ def link_name(site: Site) -> str:
     return f"smarter{site.record.index}"
 
 
+def label(site: Site) -> str:
+    """What everything on the machine that belongs to the cluster is marked with."""
+    return f"smarter-cluster:{site.name}"
+
+
 def firewall_rules(site: Site) -> list[list[str]]:
     """The machine's rules for this cluster: table, chain and what follows; all that is ever added to it."""
     device = link_name(site)
-    comment = ["-m", "comment", "--comment", f"smarter-cluster:{site.name}"]
+    comment = ["-m", "comment", "--comment", label(site)]
     leaving = [
         ["nat", "POSTROUTING", "-s", str(network), "!", "-o", device, *comment, "-j", "MASQUERADE"]
         for network in (site.addresses.pods, site.addresses.link)

@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from smarter_cluster import shell
 from smarter_cluster.errors import ClusterError
 from smarter_cluster.reporting import Say
 
@@ -33,20 +33,32 @@ NODE = (
 IMAGES = (Requirement("buildah", "buildah"), Requirement("mmdebstrap", "mmdebstrap"))
 
 
-def ensure(requirements: Iterable[Requirement], say: Say) -> None:
-    """Install what is missing where that is possible; else say what to install."""
+Install = Callable[[Sequence[str]], object]
+
+
+def ensure(requirements: Iterable[Requirement], say: Say, install: Install | None) -> None:
+    """Install what is missing; without a way to do that, say what to install."""
     missing = sorted({requirement.package for requirement in requirements if not requirement.present})
     if not missing:
         return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+    if install is None:
         raise ClusterError(f"Install these packages first (Debian's names): {' '.join(missing)}.")
     say(f"installing Debian packages: {' '.join(missing)}")
-    if not _apt(["install", "--no-install-recommends", *missing]):
-        _apt(["update"])
-        if not _apt(["install", "--no-install-recommends", *missing]):
-            raise ClusterError(f"`apt-get install {' '.join(missing)}` failed; run it by hand to see why.")
+    install(missing)
 
 
-def _apt(arguments: Sequence[str]) -> bool:
-    command = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y", *arguments]
-    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+def installer() -> Install | None:
+    """How packages are installed here: by root with apt-get, or not at all."""
+    return _apt_install if os.geteuid() == 0 and shutil.which("apt-get") else None
+
+
+def _apt_install(names: Sequence[str]) -> None:
+    install = ("install", "--no-install-recommends", *names)
+    # The lists of packages are fetched only when they are missing or too old to be of use.
+    if not shell.succeeds(_apt(*install)):
+        shell.run(_apt("update"))
+        shell.run(_apt(*install))
+
+
+def _apt(*arguments: str) -> list[str]:
+    return ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y", *arguments]

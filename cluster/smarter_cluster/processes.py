@@ -21,7 +21,6 @@ echo "$boot $stat" > "$0"
 shift
 exec "$@"
 """
-STOP_SECONDS = 10
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -72,7 +71,8 @@ def identity_of(pid: int) -> Identity | None:
 class Processes:
     """The programs of one cluster, kept by records in its folder."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, stop_seconds: float = 10) -> None:
+        self._stop_seconds = stop_seconds
         self._pids = state / "pids"
         self._logs = state / "logs"
 
@@ -106,7 +106,7 @@ class Processes:
     def _end(self, name: str, signals: Sequence[signal.Signals]) -> None:
         pid = self.pid(name)
         if pid is not None:
-            _end(pid, signals)
+            _end(pid, signals, self._stop_seconds)
         for path in (self._pids / name, self._command_file(name)):
             path.unlink(missing_ok=True)
 
@@ -164,7 +164,7 @@ def wait_until(check: Callable[[], bool], seconds: float, pause: float = 0.05) -
     return True
 
 
-def _end(pid: int, signals: Sequence[signal.Signals]) -> None:
+def _end(pid: int, signals: Sequence[signal.Signals], seconds: float) -> None:
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -172,7 +172,7 @@ def _end(pid: int, signals: Sequence[signal.Signals]) -> None:
     try:
         for number in signals:
             signal.pidfd_send_signal(handle, number)
-            if select.select([handle], [], [], STOP_SECONDS)[0]:
+            if select.select([handle], [], [], seconds)[0]:
                 return
     except ProcessLookupError:
         return

@@ -77,7 +77,9 @@ def settle(state: Path, name: str, profile: Profile, engine: Engine) -> Site:
 
 def _extended(record: Record, profile: Profile, taken: set[int]) -> Record:
     """The record with everything `profile` needs; what was chosen before stays."""
-    chosen = network.choose_ports(profile, taken, network.is_free, known=record.ports)
+    # The ports of kind's containers cannot be changed later.
+    listening: Profile = "full" if record.engine == "kind" else profile
+    chosen = network.choose_ports(listening, taken, network.is_free, known=record.ports)
     return replace(record, profile=larger(record.profile, profile), ports=chosen)
 
 
