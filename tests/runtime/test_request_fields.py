@@ -189,6 +189,15 @@ async def test_other_servers_than_openai_are_spared_its_fields(tmp_path: Path) -
     assert set(provider.bodies[0]) == {"model", "messages", "stream", "stream_options", "max_tokens"}
 
 
+async def test_mistral_is_spared_what_it_refuses(tmp_path: Path) -> None:
+    async with (
+        scripted(says("ok")) as provider,
+        running(tmp_path, config(providers=provider.config(type="Mistral"))) as bot,
+    ):
+        await bot.chat("hi", seed=7)
+    assert set(provider.bodies[0]) == {"model", "messages", "stream", "random_seed"}
+
+
 async def test_the_list_of_models_has_the_bots_one(tmp_path: Path) -> None:
     async with running(tmp_path, config(plugins=(plugin(),))) as bot, bot.client() as client:
         assert [(model.id, model.owned_by) async for model in client.models.list()] == [("demo", "support")]

@@ -9,20 +9,21 @@ from smarter_runtime.models import ModelRequest, Parameters
 
 # These know fields that other servers refuse, and take system messages anywhere.
 OPENAI_TYPES = frozenset({"OpenAI", "AzureOpenAI"})
+MISTRAL = "Mistral"
 _NOTE = "[Note of this chatbot's operator, not of the user: {}]"
 
 
 def chat_body(request: ModelRequest, provider_type: str, provider: str) -> dict[str, Any]:
     """Return the body; what is not set is not in it."""
-    is_openai = provider_type in OPENAI_TYPES
-    messages = request.messages if is_openai else folded(request.messages)
+    messages = request.messages if provider_type in OPENAI_TYPES else folded(request.messages)
     return {
         "model": request.parameters.model,
         "messages": [_message(message, provider) for message in messages],
         "stream": True,
-        "stream_options": {"include_usage": True},
+        # Mistral sends usage unasked, and refuses the request when asked.
+        **({} if provider_type == MISTRAL else {"stream_options": {"include_usage": True}}),
         **_tools(request.offers, may_call=request.may_call_tools),
-        **_parameters(request.parameters, is_openai),
+        **_parameters(request.parameters, provider_type),
     }
 
 
@@ -76,7 +77,8 @@ def _tools(offers: Sequence[ToolOffer], *, may_call: bool) -> dict[str, Any]:
     return {"tools": tools} if may_call else {"tools": tools, "tool_choice": "none"}
 
 
-def _parameters(parameters: Parameters, is_openai: bool) -> dict[str, Any]:
+def _parameters(parameters: Parameters, provider_type: str) -> dict[str, Any]:
+    is_openai = provider_type in OPENAI_TYPES
     # OpenAI's newer models refuse `max_tokens`; most other servers know nothing else.
     limit = "max_completion_tokens" if is_openai else "max_tokens"
     values: dict[str, Any] = {
@@ -84,7 +86,7 @@ def _parameters(parameters: Parameters, is_openai: bool) -> dict[str, Any]:
         limit: parameters.max_tokens,
         "top_p": parameters.top_p,
         "reasoning_effort": parameters.reasoning_effort,
-        "seed": parameters.seed,
+        "random_seed" if provider_type == MISTRAL else "seed": parameters.seed,
         "stop": list(parameters.stop) or None,
     }
     if is_openai:
