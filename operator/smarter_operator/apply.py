@@ -1,6 +1,7 @@
 """Writing: finds out whose the names are, applies what differs, and removes what is no longer wanted."""
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 
 from smarter_crds.compile import Problem
@@ -15,6 +16,9 @@ _NO_CERT_MANAGER = Problem(
     CERT_MANAGER_MISSING, "The cluster has no cert-manager; install it, or set another `spec.exposure.tls.mode`."
 )
 _NO_NAMESPACE = Problem("NamespaceGone", "The namespace is gone or is being deleted.")
+
+
+logger = logging.getLogger(__name__)
 
 
 async def strangers(desired: Iterable[Manifest], uid: str, world: World, cluster: Cluster) -> tuple[Manifest, ...]:
@@ -65,6 +69,9 @@ async def _apply(child: Manifest, world: World, cluster: Cluster, cache: Cache) 
     except NotFound:
         return _NO_CERT_MANAGER if kind is CERTIFICATE else _NO_NAMESPACE
     except Rejected as error:
+        logger.warning(
+            "child refused", extra={"kind": kind.name, "child": child["metadata"]["name"], "error": str(error)}
+        )
         return Problem("ApplyRefused", f"{kind.name} {child['metadata']['name']!r} was refused: {error}")
     return None
 

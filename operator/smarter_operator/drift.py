@@ -8,6 +8,9 @@ from typing import Any
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
 
+_ATOMIC = frozenset({"selector", "matchLabels"})
+"""Maps that Kubernetes treats as one value: who owns it owns the absence of further keys too."""
+
 _QUANTITIES = frozenset({"requests", "limits", "sizeLimit"})
 _SUFFIXES: dict[str, Decimal] = {
     "m": Decimal("0.001"),
@@ -51,6 +54,8 @@ def contains(live: Any, desired: Any, *, quantities: bool = False) -> bool:
 def _contains_member(live: dict[str, Any], key: str, desired: Any, quantities: bool) -> bool:
     if key not in live:
         return desired in ({}, [], None)
+    if key in _ATOMIC:
+        return bool(live[key] == desired)
     return contains(live[key], desired, quantities=quantities or key in _QUANTITIES)
 
 

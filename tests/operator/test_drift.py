@@ -92,6 +92,7 @@ def test_a_field_that_is_no_longer_wanted_is_noticed() -> None:
         pytest.param({"requests": {"memory": "1G"}}, {"requests": {"memory": "1Gi"}}, False, id="not-the-same-unit"),
         pytest.param({"value": "1000m"}, {"value": "1"}, False, id="only-quantities-are-numbers"),
         pytest.param({}, {"annotations": {}}, True, id="an-empty-map-may-be-dropped"),
+        pytest.param({"selector": {"a": "1", "b": "2"}}, {"selector": {"a": "1"}}, False, id="a-selector-is-one-value"),
         pytest.param(["b", "a"], ["a", "b"], False, id="plain-lists-have-an-order"),
         pytest.param([], ["a"], False, id="shorter-list"),
         pytest.param("text", {"a": 1}, False, id="another-type"),

@@ -7,8 +7,7 @@ from smarter_operator.cluster import Manifest, Rejected, Unavailable
 from support.fake_cluster import FakeCluster
 from support.manifests import chatbot, exposed, plugin, provider
 from support.operator_harness import Harness
-
-pytestmark = pytest.mark.looptime
+from support.virtual_time import virtual_time
 
 
 def acme(*manifests: Manifest) -> FakeCluster:
@@ -27,6 +26,7 @@ async def serving(harness: Harness, bot: str = "support") -> None:
     assert harness.cluster.condition(bot, "Ready") == ("True", "Ready")
 
 
+@virtual_time
 async def test_a_chatbot_becomes_its_children() -> None:
     async with Harness(acme(chatbot(exposure=exposed()))) as harness:
         made = {(kind, name) for kind, _, name in harness.cluster.objects if kind not in ("Chatbot", "Provider")}
@@ -42,6 +42,7 @@ async def test_a_chatbot_becomes_its_children() -> None:
     }
 
 
+@virtual_time
 async def test_creating_takes_one_write_per_child_and_two_of_status() -> None:
     async with Harness(acme(chatbot(exposure=exposed()))) as harness:
         await serving(harness)
@@ -51,6 +52,7 @@ async def test_creating_takes_one_write_per_child_and_two_of_status() -> None:
     assert len(of_bot) == 8
 
 
+@virtual_time
 async def test_a_second_operator_over_converged_chatbots_writes_nothing() -> None:
     cluster = acme(plugin(), chatbot(exposure=exposed(), plugins=[{"name": "returns"}]))
     async with Harness(cluster) as harness:
@@ -74,6 +76,7 @@ async def test_a_second_operator_over_converged_chatbots_writes_nothing() -> Non
         pytest.param("Ingress", "support", {"spec": {"rules": []}}, id="ingress"),
     ],
 )
+@virtual_time
 async def test_a_changed_child_is_put_right(kind: str, name: str, drift: dict[str, Any]) -> None:
     async with Harness(acme(chatbot(exposure=exposed()))) as harness:
         wanted = {member: harness.cluster.get(kind, name)[member] for member in drift}
@@ -82,6 +85,7 @@ async def test_a_changed_child_is_put_right(kind: str, name: str, drift: dict[st
         assert {member: harness.cluster.get(kind, name)[member] for member in drift} == wanted
 
 
+@virtual_time
 async def test_a_deleted_child_comes_back() -> None:
     async with Harness(acme(chatbot())) as harness:
         harness.cluster.remove("Service", "support")
@@ -92,6 +96,7 @@ async def test_a_deleted_child_comes_back() -> None:
 @pytest.mark.parametrize(
     ("kind", "name"), [("Service", "support"), ("ConfigMap", "support-config"), ("Deployment", "support")]
 )
+@virtual_time
 async def test_a_users_own_object_of_that_name_stays_untouched(kind: str, name: str) -> None:
     api_version = "apps/v1" if kind == "Deployment" else "v1"
     own = {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": {"mine": True}}
@@ -107,6 +112,7 @@ async def test_a_users_own_object_of_that_name_stays_untouched(kind: str, name: 
         assert harness.cluster.condition("support", "Accepted") == ("True", "Accepted")
 
 
+@virtual_time
 async def test_a_child_that_somebody_replaced_unseen_is_not_taken_over() -> None:
     async with Harness(acme(chatbot())) as harness:
         cluster, tell = harness.cluster, harness.cluster.on_change
@@ -121,6 +127,7 @@ async def test_a_child_that_somebody_replaced_unseen_is_not_taken_over() -> None
         assert cluster.get("Deployment", "support") == own
 
 
+@virtual_time
 async def test_a_missing_plugin_is_left_out_and_reported_while_the_rest_serves() -> None:
     cluster = acme(plugin("returns"), chatbot(plugins=[{"name": "returns"}, {"name": "orders"}]))
     async with Harness(cluster) as harness:
@@ -134,6 +141,7 @@ async def test_a_missing_plugin_is_left_out_and_reported_while_the_rest_serves()
         assert [p["name"] for p in cluster.status("Chatbot", "support")["plugins"]] == ["returns", "orders"]
 
 
+@virtual_time
 async def test_a_plugin_edit_reaches_the_chatbots_that_use_it_and_no_other() -> None:
     cluster = acme(plugin(), chatbot("support", plugins=[{"name": "returns"}]), chatbot("other"))
     async with Harness(cluster) as harness:
@@ -146,6 +154,7 @@ async def test_a_plugin_edit_reaches_the_chatbots_that_use_it_and_no_other() -> 
         assert [write for write in cluster.writes if write[0] == "apply"] == [("apply", "ConfigMap", "support-config")]
 
 
+@virtual_time
 async def test_an_edit_that_makes_the_bot_unacceptable_leaves_the_last_good_config_serving() -> None:
     async with Harness(acme(chatbot(exposure=exposed()))) as harness:
         await serving(harness)
@@ -158,6 +167,7 @@ async def test_an_edit_that_makes_the_bot_unacceptable_leaves_the_last_good_conf
         assert harness.cluster.get("Ingress", "support")["spec"]["rules"][0]["host"] == "support.acme.example"
 
 
+@virtual_time
 async def test_a_config_is_live_only_when_every_pod_says_so() -> None:
     async with Harness(acme(chatbot(exposure=exposed()))) as harness:
         await serving(harness)
@@ -175,6 +185,7 @@ async def test_a_config_is_live_only_when_every_pod_says_so() -> None:
         assert harness.cluster.condition("support", "Ready") == ("True", "Ready")
 
 
+@virtual_time
 async def test_an_edit_that_goes_live_at_once_costs_the_config_a_nudge_and_one_status() -> None:
     async with Harness(acme(chatbot(exposure=exposed()))) as harness:
         await serving(harness)
@@ -192,6 +203,7 @@ async def test_an_edit_that_goes_live_at_once_costs_the_config_a_nudge_and_one_s
         assert "good" in harness.cluster.get("ConfigMap", "support-config")["binaryData"]
 
 
+@virtual_time
 async def test_a_pod_that_cannot_be_asked_makes_the_config_unknown_and_does_not_block_ready() -> None:
     async with Harness(acme(chatbot(exposure=exposed()))) as harness:
         await serving(harness)
@@ -201,6 +213,7 @@ async def test_a_pod_that_cannot_be_asked_makes_the_config_unknown_and_does_not_
         assert harness.cluster.condition("support", "Ready") == ("True", "Ready")
 
 
+@virtual_time
 async def test_an_answer_of_another_pod_at_the_same_address_does_not_count() -> None:
     async with Harness(acme(chatbot())) as harness:
         address = harness.run_pod("support")
@@ -209,6 +222,7 @@ async def test_an_answer_of_another_pod_at_the_same_address_does_not_count() -> 
         assert harness.cluster.condition("support", "ConfigLive") == ("Unknown", "Unreachable")
 
 
+@virtual_time
 async def test_a_problem_that_a_pod_reports_stands_in_the_status() -> None:
     async with Harness(acme(chatbot())) as harness:
         problem = ("SecretMissing", "Secret 'openai' has no key 'api-key'.")
@@ -218,6 +232,7 @@ async def test_a_problem_that_a_pod_reports_stands_in_the_status() -> None:
         assert harness.cluster.condition("support", "Available") == ("False", "SecretMissing")
 
 
+@virtual_time
 async def test_offline_keeps_the_certificate_and_removes_pods_and_route() -> None:
     async with Harness(acme(chatbot(exposure=exposed()))) as harness:
         harness.cluster.edit("Chatbot", "support", spec=chatbot(state="Offline", exposure=exposed())["spec"])
@@ -228,6 +243,7 @@ async def test_offline_keeps_the_certificate_and_removes_pods_and_route() -> Non
         assert harness.cluster.condition("support", "Ready") == ("True", "Offline")
 
 
+@virtual_time
 async def test_a_host_that_is_no_longer_asked_for_loses_its_certificate() -> None:
     async with Harness(acme(chatbot(exposure=exposed("old.example")))) as harness:
         harness.cluster.edit("Chatbot", "support", spec=chatbot(exposure=exposed("new.example"))["spec"])
@@ -236,6 +252,7 @@ async def test_a_host_that_is_no_longer_asked_for_loses_its_certificate() -> Non
         assert [c["spec"]["dnsNames"] for c in certificates] == [["new.example"]]
 
 
+@virtual_time
 async def test_what_admission_refuses_is_a_reason_and_the_other_children_are_made() -> None:
     cluster = acme(chatbot())
     refusal = Rejected("cannot patch Service: exceeded quota: services=5")
@@ -248,6 +265,7 @@ async def test_what_admission_refuses_is_a_reason_and_the_other_children_are_mad
         assert ("Service", "acme", "support") in cluster.objects
 
 
+@virtual_time
 async def test_an_api_server_that_is_away_is_tried_again_until_it_answers() -> None:
     cluster = acme(chatbot())
     cluster.refuse = lambda verb, manifest: Unavailable("no answer")
@@ -258,6 +276,7 @@ async def test_an_api_server_that_is_away_is_tried_again_until_it_answers() -> N
         assert ("Deployment", "acme", "support") in cluster.objects
 
 
+@virtual_time
 async def test_a_chatbot_made_anew_under_its_old_name_waits_for_the_old_children_to_go() -> None:
     cluster = acme(chatbot())
     async with Harness(cluster) as harness:
@@ -273,6 +292,7 @@ async def test_a_chatbot_made_anew_under_its_old_name_waits_for_the_old_children
         assert cluster.condition("support", "Accepted") == ("True", "Accepted")
 
 
+@virtual_time
 async def test_plugins_and_providers_say_whether_they_are_usable_and_how_many_use_them() -> None:
     cluster = acme(plugin(), chatbot("a", plugins=[{"name": "returns"}]), chatbot("b", plugins=[{"name": "returns"}]))
     async with Harness(cluster) as harness:
@@ -283,6 +303,7 @@ async def test_plugins_and_providers_say_whether_they_are_usable_and_how_many_us
         assert cluster.status("Provider", "demo")["usedBy"] == 2
 
 
+@virtual_time
 async def test_what_vanished_unseen_is_pruned_by_the_next_list() -> None:
     cluster = acme(plugin(), chatbot(plugins=[{"name": "returns"}]))
     async with Harness(cluster) as harness:

@@ -6,8 +6,7 @@ import pytest
 
 from smarter_operator.cluster import Conflict, Unavailable
 from smarter_operator.workqueue import WorkQueue, retry_delay
-
-pytestmark = pytest.mark.looptime
+from support.virtual_time import virtual_time
 
 
 @asynccontextmanager
@@ -45,6 +44,7 @@ class Recorder:
         return [round(at, 1) for name, at in self.runs if name == key]
 
 
+@virtual_time
 async def test_ten_thousand_adds_of_one_key_make_two_runs() -> None:
     process = Recorder()
     async with working(process) as queue:
@@ -56,6 +56,7 @@ async def test_ten_thousand_adds_of_one_key_make_two_runs() -> None:
     assert process.times("a") == [0, 1]
 
 
+@virtual_time
 async def test_one_key_never_runs_twice_at_a_time_while_others_do() -> None:
     process = Recorder()
     async with working(process) as queue:
@@ -68,6 +69,7 @@ async def test_one_key_never_runs_twice_at_a_time_while_others_do() -> None:
     assert process.times("a") == [0, 1]
 
 
+@virtual_time
 async def test_no_more_keys_run_at_a_time_than_there_are_workers() -> None:
     process = Recorder()
     async with working(process, workers=2) as queue:
@@ -78,6 +80,7 @@ async def test_no_more_keys_run_at_a_time_than_there_are_workers() -> None:
     assert len(process.runs) == 10
 
 
+@virtual_time
 async def test_a_result_is_the_delay_until_the_next_run() -> None:
     process = Recorder(30.0, None)
     async with working(process) as queue:
@@ -86,6 +89,7 @@ async def test_a_result_is_the_delay_until_the_next_run() -> None:
     assert process.times("a") == [0, 31]
 
 
+@virtual_time
 async def test_an_earlier_run_replaces_the_planned_one() -> None:
     process = Recorder(30.0, None)
     async with working(process) as queue:
@@ -96,6 +100,7 @@ async def test_an_earlier_run_replaces_the_planned_one() -> None:
     assert process.times("a") == [0, 10]
 
 
+@virtual_time
 async def test_a_failing_key_waits_longer_each_time_and_starts_anew_after_a_success() -> None:
     boom = RuntimeError("boom")
     process = Recorder(boom, boom, boom, None, boom, None, seconds=0)
@@ -112,6 +117,7 @@ async def test_a_failing_key_waits_longer_each_time_and_starts_anew_after_a_succ
     assert 0.8 <= sixth - fifth <= 1.2
 
 
+@virtual_time
 async def test_a_poisoned_key_does_not_delay_others() -> None:
     process = Recorder(*[RuntimeError("poison")], seconds=0)
     async with working(process, workers=1) as queue:
@@ -121,6 +127,7 @@ async def test_a_poisoned_key_does_not_delay_others() -> None:
     assert process.times("healthy") == [0]
 
 
+@virtual_time
 async def test_an_edit_overtakes_a_thousand_rechecks_and_rechecks_are_not_starved() -> None:
     process = Recorder(seconds=0.01)
     async with working(process, workers=1) as queue:
@@ -136,6 +143,7 @@ async def test_an_edit_overtakes_a_thousand_rechecks_and_rechecks_are_not_starve
     assert sum(key.startswith("recheck") for key in between) >= 4
 
 
+@virtual_time
 async def test_the_oldest_key_tells_how_long_work_has_been_waiting() -> None:
     process = Recorder(seconds=100)
     async with working(process, workers=1) as queue:
