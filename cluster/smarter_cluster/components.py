@@ -4,6 +4,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 from smarter_cluster.pki import KeyPair
@@ -34,12 +35,16 @@ def answers(
 ) -> Callable[[], bool]:
     """A check that is true when a GET of `url` succeeds with an acceptable body."""
 
+    @cache
+    def context() -> ssl.SSLContext | None:
+        made = ssl.create_default_context(cafile=authority) if authority else None
+        if made and client:
+            made.load_cert_chain(client.certificate, client.key)
+        return made
+
     def check() -> bool:
-        context = ssl.create_default_context(cafile=authority) if authority else None
-        if context and client:
-            context.load_cert_chain(client.certificate, client.key)
         try:
-            with urllib.request.urlopen(url, timeout=5, context=context) as response:
+            with urllib.request.urlopen(url, timeout=5, context=context()) as response:
                 return accept(response.read())
         except (urllib.error.URLError, OSError):
             return False

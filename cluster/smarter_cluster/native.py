@@ -22,26 +22,37 @@ class Bringup:
     kubectl: Kubectl
     say: Say
 
-    def ensure(self, components: Sequence[Component]) -> None:
-        started = self.processes.ensure(components)
+    def start(self, components: Sequence[Component]) -> None:
+        started = self.processes.start(components)
         if started:
             self.say(f"started {', '.join(started)}")
+
+    def ensure(self, components: Sequence[Component]) -> None:
+        self.start(components)
+        self.processes.wait(components)
+
+    def apply(self, name: str, manifests: str) -> None:
+        addons.apply(self.site, name, manifests, self.kubectl)
 
 
 def up(site: Site, definitions: Path, say: Say) -> None:
     """Have everything of the site's profile run; `definitions` is the folder with other projects' resources."""
     keys, kubectl = controlplane.credentials(site), Kubectl(site)
     step = Bringup(site=site, keys=keys, processes=Processes(site.folder), kubectl=kubectl, say=say)
+    before_the_api, after_it = controlplane.components(site, keys)
     if site.has("node"):
-        _namespaces(step)
-    first, then = controlplane.components(site, keys)
-    step.ensure(first)
-    step.ensure(then)
+        before_the_api.insert(0, _node(step))
+    step.ensure(before_the_api)
+    if site.has("node"):
+        images.ensure_sandbox(site, node.enter(step.processes))
+        after_it += _node_components(step)
+    step.start(after_it)
     addons.install_definitions(site, definitions, kubectl)
-    if site.has("node"):
-        _node(step)
     if site.has("full"):
-        _ingress(step)
+        step.apply("ingress", ingress.manifests(site))
+        ingress.write_envoy_config(site)
+        after_it += ingress.components(site, keys)
+    step.ensure(after_it)
 
 
 def down(site: Site) -> None:
@@ -70,23 +81,16 @@ def component_names(site: Site) -> list[str]:
     return [name for part in programs.up_to(site.profile) for name in parts[part]]
 
 
-def _namespaces(step: Bringup) -> None:
+def _node(step: Bringup) -> Component:
+    """Make the node; what then has to run in it before anything else is containerd."""
     node.prepare(step.site)
     kubelet.write_configs(step.site, step.keys, node.outside_mtu())
     step.ensure([node.holder(step.site)])
     node.connect(step.site, step.processes)
-    step.ensure([kubelet.containerd(step.site, node.enter(step.processes))])
+    return kubelet.containerd(step.site, node.enter(step.processes))
 
 
-def _node(step: Bringup) -> None:
+def _node_components(step: Bringup) -> list[Component]:
     site, enter = step.site, node.enter(step.processes)
-    images.ensure_sandbox(site, enter)
-    addons.apply(site, "dns", dns.manifests(site), step.kubectl)
-    proxy, dns_server = kubelet.kube_proxy(site, step.keys, enter), dns.component(site)
-    step.ensure([kubelet.kubelet(site, step.keys, enter), proxy, dns_server])
-
-
-def _ingress(step: Bringup) -> None:
-    ingress.write_envoy_config(step.site)
-    addons.apply(step.site, "ingress", ingress.manifests(step.site), step.kubectl)
-    step.ensure(ingress.components(step.site, step.keys))
+    step.apply("dns", dns.manifests(site))
+    return [kubelet.kubelet(site, step.keys, enter), kubelet.kube_proxy(site, step.keys, enter), dns.component(site)]

@@ -88,11 +88,19 @@ class Processes:
         known = parse_identity(record.read_text()) if record.is_file() else None
         return known.pid if known and identity_of(known.pid) == known else None
 
-    def ensure(self, components: Sequence[Component]) -> list[str]:
-        """Have all components run as described and wait until they serve; return the names of those started."""
-        started = [component.name for component in components if self._start_unless_running(component)]
+    def start(self, components: Sequence[Component]) -> list[str]:
+        """Have all components run as described; return the names of those started."""
+        return [component.name for component in components if self._start_unless_running(component)]
+
+    def wait(self, components: Sequence[Component]) -> None:
+        """Wait until all components serve."""
         for component in components:
             self._wait_ready(component)
+
+    def ensure(self, components: Sequence[Component]) -> list[str]:
+        """Start what does not run, and wait until all components serve; return the names of those started."""
+        started = self.start(components)
+        self.wait(components)
         return started
 
     def stop(self, name: str) -> None:
