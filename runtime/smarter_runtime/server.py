@@ -15,7 +15,8 @@ from smarter_runtime.services import Services
 from smarter_runtime.watch import watching
 
 logger = logging.getLogger(__name__)
-DRAIN_RESERVE_SECONDS = 30
+# Kubernetes gives `maxAnswerSeconds` + 30 in all: the pause before SIGTERM and the last tidying are in it, too.
+DRAIN_RESERVE_SECONDS = 20
 KEEP_ALIVE_SECONDS = 75
 LAG_PROBE_SECONDS = 1.0
 TICK_SECONDS = 1.0

@@ -59,4 +59,4 @@ class Settings(BaseSettings):
     """How often the config is looked at although the kernel tells of no change; 0.1 where it cannot (gVisor)."""
 
     drain_seconds: float | None = None
-    """Longest time for streams to finish after SIGTERM; unset: the config's `maxAnswerSeconds` + 30."""
+    """Longest time for streams to finish after SIGTERM; unset: the config's `maxAnswerSeconds` + 20."""
