@@ -24,6 +24,35 @@ $(VENV)/.ready: requirements/dev.txt crds/pyproject.toml operator/pyproject.toml
 	@uv pip install --quiet --no-deps --no-build-isolation -e crds -e operator -e runtime -e cluster
 	@touch $@
 
+.PHONY: demo
+demo: setup ## Real local cluster, operator and sample bots; prints the URL and an answer got over HTTPS
+	@python -m smarter_cluster demo --provider $(PROVIDER)
+
+.PHONY: demo-down
+demo-down: setup ## Remove the demo's cluster and everything it made
+	@python -m smarter_cluster down --name smarter
+
+.PHONY: check
+check: setup ## Fast: format, lint, types, import contracts, unit tests, generated files, charts
+	@ruff format --check --quiet . && ruff check --quiet . && echo "format and lint: ok"
+	@mypy
+	@lint-imports --no-cache > /tmp/smarter-imports.$$$$ 2>&1 || { cat /tmp/smarter-imports.$$$$; rm -f /tmp/smarter-imports.$$$$; exit 1; }; rm -f /tmp/smarter-imports.$$$$; echo "import contracts: ok"
+	@pytest -q -n auto tests/crds tests/operator tests/runtime tests/cluster -m "not cluster"
+
+.PHONY: test
+test: check ## Everything: checks, then the real API server, then pods, ingress, TLS and a browser
+	@pytest tests/integration
+	@pytest tests/cluster -m cluster
+	@pytest tests/e2e
+
+.PHONY: generate
+generate: setup ## Write the CRDs and the reference pages from the models
+	@python -m smarter_crds
+
+.PHONY: images
+images: setup ## Build the images of operator and runtime
+	@python -m smarter_cluster build-images
+
 .PHONY: lock
 lock: ## Renew the hash-checked requirements of the images and of the development environment
 	@for part in operator runtime; do uv pip compile --quiet --upgrade crds/pyproject.toml $$part/pyproject.toml --universal \

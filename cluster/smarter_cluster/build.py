@@ -16,6 +16,39 @@ HEARTBEAT_SECONDS = 30
 NO_CGO = ("env", "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-buildvcs=false")
 
 
+class Progress:
+    """Tells which programs are done, and in long silences that work goes on."""
+
+    def __init__(self, wanted: list[Program], say: Say) -> None:
+        self.wanted = wanted
+        self._say = say
+        self._start = self._spoken = time.monotonic()
+        self._packages = 0
+        self._told: set[Program] = set()
+        names = ", ".join(f"{program.name} {program.version}" for program in wanted)
+        say(f"compiling {names}; this happens once, and takes minutes for each where little is cached")
+
+    def compiled(self, package: str) -> None:
+        """Take note of a line of `go build -v`: the name of a package, in the end that of a program."""
+        self._packages += 1
+        finished = [program for program in self.wanted if package.endswith(program.package.lstrip("."))]
+        self.done(finished)
+        if time.monotonic() - self._spoken > HEARTBEAT_SECONDS:
+            self._tell(f"    … {time.monotonic() - self._start:.0f} s, {self._packages} packages")
+
+    def done(self, finished: Iterable[Program]) -> None:
+        """Tell of programs that were not told of yet."""
+        for program in finished:
+            if program not in self._told:
+                self._told.add(program)
+                position = f"[{len(self._told)}/{len(self.wanted)}]"
+                self._tell(f"{position} {program.name} {program.version} … {time.monotonic() - self._start:.0f} s")
+
+    def _tell(self, line: str) -> None:
+        self._spoken = time.monotonic()
+        self._say(line)
+
+
 class Programs:
     """The cache of compiled programs: `<program>-<version>/<program>`."""
 
@@ -35,51 +68,31 @@ class Programs:
         if not self.missing(wanted):
             return
         with files.locked(self._cache / ".build.lock"):
-            missing = self.missing(wanted)
-            done = 0
-            for family, members in groupby(missing, key=lambda program: program.family):
-                batch = list(members)
-                self._compile(family, batch, f"[{done + 1}-{done + len(batch)}/{len(missing)}]")
-                done += len(batch)
+            progress = Progress(self.missing(wanted), self._say)
+            for family, members in groupby(progress.wanted, key=lambda program: program.family):
+                self._compile(family, list(members), progress)
 
-    def _compile(self, family: str, batch: list[Program], position: str) -> None:
-        title = ", ".join(f"{program.name} {program.version}" for program in batch)
-        self._say(f"{position} compiling {title}")
+    def _compile(self, family: str, batch: list[Program], progress: Progress) -> None:
         with files.scratch(self._cache) as folder:
-            source = folder / "source"
+            source, output = folder / "source", folder / "output"
             shutil.copytree(programs.SOURCES / family, source)
-            output = folder / "output"
             output.mkdir()
-            seconds = self._go_build(source, output, batch)
+            self._go_build(source, output, batch, progress)
             for program in batch:
-                built = output / program.built
-                target = self._cache / program.folder / program.name
+                target = self.path(program.name)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                files.publish(built, target)
-        self._say(f"{position} … {seconds:.0f} s")
+                files.publish(output / program.built, target)
 
-    def _go_build(self, source: Path, output: Path, batch: list[Program]) -> float:
-        packages = [program.package for program in batch]
-        command = [
-            *NO_CGO,
-            toolchain.go(self._cache, self._say),
-            "build",
-            "-v",
-            "-trimpath",
-            "-ldflags",
-            programs.link_flags(),
-            "-o",
-            f"{output}/",
-        ]
-        start = spoken = time.monotonic()
+    def _go_build(self, source: Path, output: Path, batch: list[Program], progress: Progress) -> None:
+        go = toolchain.go(self._cache, self._say)
+        options = ("-v", "-trimpath", "-ldflags", programs.link_flags(), "-o", f"{output}/")
+        command = [*NO_CGO, go, "build", *options, *(program.package for program in batch)]
         lines: list[str] = []
-        with subprocess.Popen([*command, *packages], cwd=source, stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, cwd=source, stderr=subprocess.PIPE, text=True) as process:
             for line in process.stderr or ():
                 lines.append(line.rstrip())
-                if time.monotonic() - spoken > HEARTBEAT_SECONDS:
-                    spoken = time.monotonic()
-                    self._say(f"    {spoken - start:.0f} s, {len(lines)} packages so far")
+                progress.compiled(lines[-1])
         if process.returncode:
             tail = "\n".join(f"  {line}" for line in lines[-15:])
-            raise ClusterError(f"`go build` of {', '.join(packages)} failed:\n{tail}")
-        return time.monotonic() - start
+            raise ClusterError(f"`{' '.join(command)}` failed:\n{tail}")
+        progress.done(batch)

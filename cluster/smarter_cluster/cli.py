@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from smarter_cluster.cluster import Cluster
+from smarter_cluster.demo import Demo
 from smarter_cluster.errors import ClusterError
 from smarter_cluster.programs import PROFILES
 
@@ -67,6 +68,10 @@ def _load_image(cluster: Cluster, options: argparse.Namespace) -> None:
     cluster.load_images([Path(image) if Path(image).is_file() else image for image in options.images])
 
 
+def _demo(_: Cluster, options: argparse.Namespace) -> None:
+    Demo(options.source, options.provider, _say).run()
+
+
 def _kubectl(cluster: Cluster, options: argparse.Namespace) -> int:
     command = [str(cluster.bin / "kubectl"), "--kubeconfig", str(cluster.kubeconfig), *options.arguments]
     return subprocess.run(command, check=False).returncode
@@ -93,6 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     images.add_argument("--source", type=Path, default=Path(), help="the project's folder (default: the current one)")
     load = command("load-image", _load_image, "Have images in the cluster's node.")
     load.add_argument("images", nargs="+", metavar="TAR|NAME")
+    demo = command("demo", _demo, "Install the operator and the sample bots, and ask one of them.")
+    demo.add_argument("--provider", choices=("demo", "openai"), default="demo")
+    demo.add_argument("--source", type=Path, default=Path.cwd(), help="the project's root (default: this folder)")
     kubectl = command("kubectl", _kubectl, "Run kubectl as the cluster's administrator.")
     kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
     return parser

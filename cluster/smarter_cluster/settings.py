@@ -1,12 +1,13 @@
-"""Where the cluster keeps its files: the only place that reads the environment."""
+"""What comes from the environment: where the cluster keeps its files, and the demo's key."""
 
 from pathlib import Path
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """The folders of the XDG base directory specification."""
+    """The folders of the XDG base directory specification, and a key."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
 
@@ -15,6 +16,9 @@ class Settings(BaseSettings):
 
     xdg_state_home: Path = Path.home() / ".local" / "state"
     """What a running cluster needs: one folder per cluster, gone after `down`."""
+
+    openai_api_key: SecretStr = SecretStr("")
+    """Key with which the demo's bot calls OpenAI, if it is asked to."""
 
     @property
     def cache(self) -> Path:

@@ -9,13 +9,14 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from smarter_cluster.charts import NAMESPACE, install
 from smarter_cluster.cluster import Cluster
 from support.api import Api
-from support.charts import NAMESPACE, install
 from support.data_plane import DataPlane
 from support.operator_process import OperatorProcess, service_account_token, with_token
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 POD_STATUS_PORT = 19090
 
 
@@ -37,7 +38,7 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def installed(cluster: Cluster) -> Cluster:
     """The cluster with CRDs, RBAC and the rest of the charts; nothing runs the operator's pod here."""
-    install(cluster)
+    install(cluster, ROOT, {"operator": "operator:test", "runtime": "runtime:test"}, wait=False)
     return cluster
 
 

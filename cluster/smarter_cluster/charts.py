@@ -1,0 +1,44 @@
+"""Installs the project's own charts with Helm, as a platform team does."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from smarter_cluster.cluster import Cluster
+from smarter_cluster.errors import ClusterError
+
+NAMESPACE = "smarter-system"
+"""Where the operator lives."""
+
+ISSUER = "demo-ca"
+INGRESS_CLASS = "contour"
+WAIT_SECONDS = 180
+
+
+def install(cluster: Cluster, source: Path, images: Mapping[str, str], *, wait: bool) -> None:
+    """Install CRDs and operator from the project in `source`.
+
+    Args:
+        images: name of the image of each part, `operator` and `runtime`.
+        wait: whether to wait until the operator's pod is ready; a cluster without nodes runs none.
+
+    Raises:
+        ClusterError: with what Helm said.
+    """
+    values = {"platform.issuer.name": ISSUER, "platform.ingressClass": INGRESS_CLASS}
+    for part, prefix in (("operator", "image"), ("runtime", "runtime.image")):
+        repository, _, tag = images[part].rpartition(":")
+        values |= {f"{prefix}.repository": repository, f"{prefix}.tag": tag}
+    options = [option for key, value in values.items() for option in ("--set-string", f"{key}={value}")]
+    _upgrade(cluster, source / "charts" / "smarter-crds")
+    _upgrade(
+        cluster, source / "charts" / "smarter", *(["--wait", f"--timeout={WAIT_SECONDS}s"] if wait else []), *options
+    )
+
+
+def _upgrade(cluster: Cluster, chart: Path, *options: str) -> None:
+    command = [cluster.program("helm"), "upgrade", "--install", chart.name, chart, "--kubeconfig", cluster.kubeconfig]
+    command += ["--namespace", NAMESPACE, "--create-namespace", *options]
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise ClusterError(f"Helm could not install the chart {chart.name!r}: {result.stderr.strip()}")
