@@ -59,8 +59,15 @@ def settings() -> kopf.OperatorSettings:
 
 async def watch(engine: Engine, login: Login, stop: asyncio.Event) -> None:
     """Watch until told to stop by the event or by SIGTERM."""
+    # Given, for kopf would look up the user's name, and the user of a container may have none.
+    identity: Any = "smarter-operator"
     await kopf.operator(
-        registry=registry(engine, login), settings=settings(), standalone=True, clusterwide=True, stop_flag=stop
+        registry=registry(engine, login),
+        settings=settings(),
+        identity=identity,
+        standalone=True,
+        clusterwide=True,
+        stop_flag=stop,
     )
 
 
