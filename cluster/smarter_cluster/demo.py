@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,25 @@ WAIT_SECONDS = 180.0
 Manifests = list[dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the bot said, the fact of this run that it had to say, and the seconds since it was applied."""
+
+    fact: str
+    text: str
+    seconds: float
+
+
 class Demo:
     """Brings the cluster up, installs the operator from `source`, applies the samples and asks."""
 
-    def __init__(self, source: Path, provider: str, say: Say) -> None:
+    def __init__(self, source: Path, provider: str, say: Say, name: str = "smarter") -> None:
         self._source = source
         self._provider = provider
         self._say = say
-        self._cluster = Cluster("smarter", "full", say=say)
+        self._cluster = Cluster(name, "full", say=say)
 
-    def run(self) -> None:
+    def run(self) -> Answer:
         """Do all of it; what is done already is not done again.
 
         Raises:
@@ -47,9 +57,10 @@ class Demo:
         charts.install(self._cluster, self._source, images, wait=True)
         voucher = f"LARK-{secrets.token_hex(4).upper()}"
         self._say(f"» samples, with the voucher code {voucher} of this run in a plugin")
-        seconds, answer = self._apply_and_ask(voucher)
+        answer = self._apply_and_ask(voucher)
         self._wait_for_the_others()
-        self._tell(answer, seconds, time.monotonic() - started)
+        self._tell(answer, time.monotonic() - started)
+        return answer
 
     def _check_provider(self) -> None:
         if self._provider not in ("demo", "openai"):
@@ -57,7 +68,7 @@ class Demo:
         if self._provider == "openai" and not Settings().openai_api_key:
             raise ClusterError("PROVIDER=openai needs the key in the environment variable OPENAI_API_KEY.")
 
-    def _apply_and_ask(self, voucher: str) -> tuple[float, str]:
+    def _apply_and_ask(self, voucher: str) -> Answer:
         samples = self._source / "docs" / "samples"
         for namespace in sorted(samples.glob("*/namespace.yaml")):
             self._cluster.kubectl("apply", "-f", str(namespace))
@@ -68,8 +79,8 @@ class Demo:
         self._apply(rest)
         began = time.monotonic()
         self._apply(chatbots)
-        answer = self._wait_for(lambda: self._answer_with(voucher), f"an answer of https://{HOST}")
-        return time.monotonic() - began, answer
+        text = self._wait_for(lambda: self._answer_with(voucher), f"an answer of https://{HOST}")
+        return Answer(fact=voucher, text=text, seconds=time.monotonic() - began)
 
     def _read(self, path: Path) -> Manifests:
         other = "provider.yaml" if self._provider == "openai" else "provider-openai.yaml"
@@ -115,7 +126,7 @@ class Demo:
             f"There was not {what} within {WAIT_SECONDS:.0f} s; the last try ended with: {last}\n{table}"
         )
 
-    def _tell(self, answer: str, seconds: float, total: float) -> None:
+    def _tell(self, answer: Answer, total: float) -> None:
         _, port = self._cluster.https_address
         url = f"https://{HOST}" + ("" if port == 443 else f":{port}")
         self._say("\n$ kubectl get chatbots --all-namespaces")
@@ -123,8 +134,8 @@ class Demo:
         reason = '{.status.conditions[?(@.type=="Ready")].message}'
         broken = self._cluster.kubectl("get", "chatbot", "returns-desk", "-n", "broken", "-o", f"jsonpath={reason}")
         self._say(f"\nreturns-desk is broken on purpose, and says why:\n  {broken}")
-        self._say(f"\nAsked {url} over HTTPS, certificate verified ({seconds:.1f} s after the apply):")
-        self._say(f"  Q: {QUESTION}\n  A: {answer}")
+        self._say(f"\nAsked {url} over HTTPS, certificate verified ({answer.seconds:.1f} s after the apply):")
+        self._say(f"  Q: {QUESTION}\n  A: {answer.text}")
         self._say(f"\nChat with it in a browser:  {url}")
         self._say(f"  its certificate is signed by {self._cluster.ca_certificate}")
         self._say(f"Talk to the cluster:        export KUBECONFIG={self._cluster.kubeconfig}")

@@ -31,7 +31,7 @@ NODE = (
     Requirement("ip", "iproute2"),
 )
 IMAGES = (Requirement("buildah", "buildah"), Requirement("mmdebstrap", "mmdebstrap"))
-
+BROWSER = (Requirement("chromium", "chromium"),)
 
 Install = Callable[[Sequence[str]], object]
 

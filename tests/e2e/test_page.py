@@ -1,23 +1,12 @@
 """The chat page as people use it, in a real browser."""
 
-import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from runtime.support import Running, config, plugin, running, write
 from smarter_crds.runtime_config import AppConfig, LimitsConfig, ModelConfig
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
 SKIN = AppConfig(
     title="Acme Support",
     assistant_name="Ada",
@@ -26,16 +15,6 @@ SKIN = AppConfig(
     placeholder="Ask away",
     disclosure="You are talking to an AI.",
 )
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        await started.close()
 
 
 async def opened(browser: Browser, bot: Running) -> tuple[Page, list[str]]:
