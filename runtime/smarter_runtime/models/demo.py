@@ -79,13 +79,13 @@ def bounded(text: str, parameters: Parameters) -> tuple[str, FinishReason]:
 
 
 def _ranked(offers: Sequence[ToolOffer], words: frozenset[str]) -> list[Lookup]:
-    """Return all possible calls, the best first: by the words of the key, then by those of the tool."""
+    """Return all possible calls, the best first: by the words of key and tool, then the key that says least besides."""
     scored = [
         (-3 * shared(words, key) - shared(words, f"{offer.name} {offer.description}"), Lookup(offer.name, key))
         for offer in offers
         for key in _keys(offer)
     ]
-    return [lookup for _, lookup in sorted(scored, key=lambda pair: pair[0])]
+    return [lookup for _, lookup in sorted(scored, key=lambda pair: (pair[0], len(content_words(pair[1].key))))]
 
 
 def _keys(offer: ToolOffer) -> list[str]:
