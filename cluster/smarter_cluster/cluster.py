@@ -1,5 +1,6 @@
 """One local cluster: made, extended, repaired and removed as a whole."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from smarter_cluster import (
     ingress,
     kind,
     native,
+    node,
     packages,
     programs,
     site,
@@ -135,6 +137,7 @@ class Cluster:
 
     def _fetch_programs(self, engine: Engine, profile: Profile) -> None:
         if engine == "native" and profile != "api":
+            node.refuse_without_root(os.geteuid())
             packages.ensure(packages.NODE, self._say, packages.installer())
         self._programs.ensure(programs.needed_by(engine, profile))
 

@@ -70,16 +70,16 @@ def build(cache: Path, source: Path, say: Say) -> list[Image]:
         elif missing:
             packages.ensure(packages.IMAGES, say, packages.installer())
             _with_buildah(cache, source, missing, say)
-        for image in missing:
-            forget_old(image)
     return wanted
 
 
-def forget_old(image: Image) -> None:
-    """Keep only the newest archives of a part; each edit of its code makes one."""
+def forget_old(image: Image) -> list[str]:
+    """Keep only the newest archives of a part; each edit of its code makes one. Returns the names of the others."""
     archives = sorted(image.archive.parent.glob(f"smarter-{image.part}-*.tar"), key=lambda path: path.stat().st_mtime)
-    for path in archives[:-KEPT_ARCHIVES]:
+    forgotten = archives[:-KEPT_ARCHIVES]
+    for path in forgotten:
         path.unlink()
+    return [f"localhost/smarter-{image.part}:{path.stem.rpartition('-')[2]}" for path in forgotten]
 
 
 def docker_command(source: Path, image: Image) -> list[str]:
@@ -118,6 +118,8 @@ def _with_docker(source: Path, missing: Sequence[Image], say: Say) -> None:
         with files.scratch(image.archive.parent) as scratch:
             run(["docker", "save", "--output", str(scratch / "image.tar"), image.name])
             files.publish(scratch / "image.tar", image.archive)
+        for name in forget_old(image):
+            succeeds(["docker", "image", "rm", name])
 
 
 def _with_buildah(cache: Path, source: Path, missing: Sequence[Image], say: Say) -> None:
@@ -131,6 +133,8 @@ def _with_buildah(cache: Path, source: Path, missing: Sequence[Image], say: Say)
             target = f"docker-archive:{scratch / 'image.tar'}:{image.name}"
             run([*buildah(cache), "push", "--quiet", image.name, target])
             files.publish(scratch / "image.tar", image.archive)
+        for name in forget_old(image):
+            succeeds([*buildah(cache), "rmi", name])
 
 
 def _ensure_base(cache: Path, base: debian.Base, say: Say) -> None:

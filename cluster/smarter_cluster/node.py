@@ -45,10 +45,14 @@ def holder(site: Site) -> Component:
     return Component(name=HOLDER, command=(*unshare, "sh", "-c", SETUP, "sh", str(site.folder)))
 
 
+def refuse_without_root(user_id: int) -> None:
+    """Say early what would fail late."""
+    if user_id != 0:
+        raise ClusterError("Pods need root for their namespaces; use `--profile api`, or run this as root.")
+
+
 def prepare(site: Site) -> None:
     """Make the folders that the node's namespaces need on the machine."""
-    if os.geteuid() != 0:
-        raise ClusterError("Pods need root for their namespaces; use `--profile api`, or run this as root.")
     for path, name in FOLDERS.items():
         Path(path).mkdir(parents=True, exist_ok=True)
         (site.folder / name).mkdir(parents=True, exist_ok=True)

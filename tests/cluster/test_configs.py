@@ -7,6 +7,7 @@ import yaml
 
 from cluster.support import credentials, site
 from smarter_cluster import controlplane, dns, ingress, kubelet, native, node
+from smarter_cluster.errors import ClusterError
 from smarter_cluster.processes import Component
 from smarter_cluster.programs import Profile
 
@@ -111,6 +112,12 @@ def test_only_envoy_serves_visitors_and_only_on_loopback() -> None:
     assert contour["envoy-service-https-address"] == "127.0.0.1"
     assert contour["envoy-service-https-port"] == "443"
     assert {value for name, value in contour.items() if name.endswith("address")} == {"127.0.0.1"}
+
+
+def test_without_root_pods_are_refused_before_anything_is_compiled_for_them() -> None:
+    with pytest.raises(ClusterError, match="--profile api"):
+        node.refuse_without_root(1000)
+    node.refuse_without_root(0)
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,8 @@ def test_only_the_newest_archives_of_a_part_are_kept(tmp_path: Path) -> None:
         (tmp_path / f"{name}.tar").touch()
         os.utime(tmp_path / f"{name}.tar", (age, age))
     (tmp_path / "smarter-operator-a.tar").touch()
-    imagebuild.forget_old(Image("runtime", "localhost/smarter-runtime:d", tmp_path / "smarter-runtime-d.tar"))
+    newest = Image("runtime", "localhost/smarter-runtime:d", tmp_path / "smarter-runtime-d.tar")
+    assert imagebuild.forget_old(newest) == ["localhost/smarter-runtime:a"]
     kept = sorted(path.name for path in tmp_path.iterdir())
     assert kept == [
         "smarter-operator-a.tar",
