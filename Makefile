@@ -43,7 +43,16 @@ check: setup ## Fast: format, lint, types, import contracts, unit tests, generat
 test: check ## Everything: checks, then the real API server, then pods, ingress, TLS and a browser
 	@pytest tests/integration
 	@pytest tests/cluster -m cluster
+	@pytest tests/chaos
 	@pytest tests/e2e
+
+.PHONY: bench
+bench: setup ## Measure, and write tests/bench/results/*.json
+	@PYTHONPATH=tests python tests/bench/first_path.py
+
+.PHONY: chaos
+chaos: setup ## The long fault run: the operator is killed again and again while Chatbots come, change and go
+	@pytest tests/chaos --rounds 40
 
 .PHONY: generate
 generate: setup ## Write the CRDs and the reference pages from the models

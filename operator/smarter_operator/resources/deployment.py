@@ -61,7 +61,7 @@ def _container(compiled: Compiled, settings: Settings) -> dict[str, Any]:
             {"name": names.HTTP_PORT_NAME, "containerPort": API_PORT, "protocol": "TCP"},
             {"name": names.STATUS_PORT_NAME, "containerPort": STATUS_PORT, "protocol": "TCP"},
         ],
-        "resources": compiled.settled.resources.model_dump(by_alias=True, exclude_none=True),
+        "resources": compiled.settled.resources.model_dump(exclude_defaults=True),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
