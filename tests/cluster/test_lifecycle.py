@@ -214,7 +214,7 @@ def test_two_callers_compile_a_missing_program_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(Programs(tmp_path, lines.append).ensure, wanted) for _ in range(2)]:
             done.result()
-    assert len([line for line in lines if "pause" in line]) == 1
+    assert len([line for line in lines if line.startswith("compiling pause")]) == 1
     program = Programs(tmp_path, lines.append).path("pause")
     with subprocess.Popen([program]) as running:
         running.send_signal(signal.SIGTERM)

@@ -1,0 +1,88 @@
+"""Fixtures: a real API server with controllers, the operator as its chart lets it, and a stand-in for the nodes."""
+
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from smarter_cluster.charts import NAMESPACE, install
+from smarter_cluster.cluster import Cluster
+from support.api import Api
+from support.data_plane import DataPlane
+from support.operator_process import OperatorProcess, service_account_token, with_token
+
+ROOT = Path(__file__).parents[2]
+POD_STATUS_PORT = 19090
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    made = Cluster("smarter-test", "api")
+    made.up()
+    yield made
+    made.down()
+
+
+@pytest.fixture(scope="session")
+def installed(cluster: Cluster) -> Cluster:
+    """The cluster with CRDs, RBAC and the rest of the charts; nothing runs the operator's pod here."""
+    install(cluster, ROOT, {"operator": "operator:test", "runtime": "runtime:test"}, wait=False)
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def kubectl(installed: Cluster) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs kubectl as administrator; the result is not checked."""
+
+    def run(*arguments: str, input: str | None = None) -> subprocess.CompletedProcess[str]:  # noqa: A002 - as in subprocess
+        command = [str(installed.bin / "kubectl"), "--kubeconfig", str(installed.kubeconfig), *arguments]
+        return subprocess.run(command, input=input, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def api(installed: Cluster) -> AsyncIterator[Api]:
+    async with Api(str(installed.kubeconfig)) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def data_plane(api: Api) -> AsyncIterator[DataPlane]:
+    async with DataPlane(api, POD_STATUS_PORT) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def operator(
+    installed: Cluster, api: Api, data_plane: DataPlane, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[OperatorProcess]:
+    """The running operator; it may do what its service account may, and no more."""
+    folder = tmp_path_factory.mktemp("operator")
+    token = await service_account_token(api, NAMESPACE, "smarter")
+    kubeconfig = with_token(installed.kubeconfig, token, folder / "kubeconfig")
+    process = OperatorProcess(
+        kubeconfig,
+        folder / "operator.log",
+        SMARTER_RUNTIME_IMAGE="runtime:test",
+        SMARTER_POD_STATUS_PORT=str(POD_STATUS_PORT),
+        SMARTER_PLATFORM__ISSUER_REF__NAME="demo-ca",
+        SMARTER_PLATFORM__ISSUER_REF__KIND="ClusterIssuer",
+    )
+    await process.start()
+    yield process
+    assert await process.stop() == 0, process.log.read_text()[-2000:]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def namespace(api: Api, operator: OperatorProcess) -> AsyncIterator[str]:
+    """A namespace of its own, with the operator watching."""
+    name = await api.namespace(f"test-{uuid4().hex[:8]}")
+    yield name
+    # The Chatbots first: while a namespace goes, the operator would try to bring their children back.
+    for bot in await api.list_all("Chatbot", name):
+        await api.delete("Chatbot", name, bot["metadata"]["name"])
+    await api.delete("Namespace", "", name)
