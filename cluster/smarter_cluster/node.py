@@ -123,12 +123,10 @@ def _remove_tree(top: Path) -> bool:
 def connect(site: Site, processes: Processes) -> None:
     """Join the machine and the node by a link, with routes to pods and services and a way out for them."""
     device, addresses = link_name(site), site.addresses
-    if not Path(f"/sys/class/net/{device}").exists():
-        mtu = str(outside_mtu())
-        peer = ("peer", "name", "eth0", "mtu", mtu, "netns", str(first_process(processes)))
-        run(["ip", "link", "add", device, "mtu", mtu, "type", "veth", *peer])
-        run(["ip", "link", "set", device, "alias", label(site)])
     inside = enter(processes)
+    succeeds(["modprobe", "br_netfilter"])
+    if not succeeds([*inside, "ip", "link", "show", "eth0"]):
+        _new_link(site, first_process(processes))
     run(["ip", "addr", "replace", f"{addresses.host}/30", "dev", device])
     run(["ip", "link", "set", device, "up"])
     for command in (
@@ -137,7 +135,7 @@ def connect(site: Site, processes: Processes) -> None:
         ("ip", "link", "set", "eth0", "up"),
         ("ip", "route", "replace", "default", "via", addresses.host),
         ("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"),
-        # Present when the kernel's module is; without it, packets between pods skip the rules for Services.
+        # Without it, packets between pods skip the rules for Services; absent where the kernel lacks the module.
         ("sh", "-c", "f=/proc/sys/net/bridge/bridge-nf-call-iptables; [ ! -e $f ] || echo 1 > $f"),
     ):
         run([*inside, *command])
@@ -147,6 +145,16 @@ def connect(site: Site, processes: Processes) -> None:
     for rule in firewall_rules(site):
         if not succeeds(["iptables", "-w", "-t", rule[0], "-C", *rule[1:]]):
             run(["iptables", "-w", "-t", rule[0], "-I", *rule[1:]])
+
+
+def _new_link(site: Site, node_pid: int) -> None:
+    device, mtu = link_name(site), str(outside_mtu())
+    # The link of a node that ended a moment ago may still be there, and is about to go.
+    succeeds(["ip", "link", "del", device])
+    wait_until(lambda: not Path(f"/sys/class/net/{device}").exists(), 5)
+    peer = ("peer", "name", "eth0", "mtu", mtu, "netns", str(node_pid))
+    run(["ip", "link", "add", device, "mtu", mtu, "type", "veth", *peer])
+    run(["ip", "link", "set", device, "alias", label(site)])
 
 
 def disconnect(site: Site) -> None:
