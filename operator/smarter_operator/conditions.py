@@ -54,9 +54,10 @@ def _ready(found: dict[str, Verdict], outcome: Outcome) -> Verdict:
 
 
 def _accepted(outcome: Outcome) -> Verdict:
-    if not outcome.problems:
-        return "True", "Accepted", "Everything that was asked for can be done."
-    return "False", outcome.problems[0].reason, _sentences(outcome.problems)
+    if outcome.problems:
+        return "False", outcome.problems[0].reason, _sentences(outcome.problems)
+    without_effect = " ".join(outcome.compiled.warnings)
+    return "True", "Accepted", f"Everything that was asked for can be done. {without_effect}".rstrip()
 
 
 def _plugins_resolved(outcome: Outcome) -> Verdict:

@@ -128,6 +128,15 @@ async def test_a_child_that_somebody_replaced_unseen_is_not_taken_over() -> None
 
 
 @virtual_time
+async def test_what_is_set_without_effect_is_said_and_harms_nothing() -> None:
+    tls = {"mode": "Disabled", "issuerRef": {"name": "mine"}}
+    async with Harness(acme(chatbot(exposure={"hosts": ["a.example"], "tls": tls}))) as harness:
+        conditions = {c["type"]: c for c in harness.cluster.status("Chatbot", "support")["conditions"]}
+        assert conditions["Accepted"]["status"] == "True"
+        assert "`spec.exposure.tls.issuerRef`" in conditions["Accepted"]["message"]
+
+
+@virtual_time
 async def test_a_missing_plugin_is_left_out_and_reported_while_the_rest_serves() -> None:
     cluster = acme(plugin("returns"), chatbot(plugins=[{"name": "returns"}, {"name": "orders"}]))
     async with Harness(cluster) as harness:
