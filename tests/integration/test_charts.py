@@ -1,0 +1,97 @@
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from smarter_cluster.cluster import Cluster
+from smarter_crds.compile import Platform
+from smarter_operator.kinds import CHILDREN, POD, REFERENCED
+from smarter_operator.settings import Settings
+
+CHARTS = Path(__file__).parents[2] / "charts"
+Manifests = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def helm(cluster: Cluster) -> Path:
+    return cluster.program("helm")
+
+
+def run(helm: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(helm), *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def rendered(helm: Path, *values: str) -> Manifests:
+    """Return the chart's objects by kind."""
+    options = [option for value in values for option in ("--set", value)]
+    result = run(helm, "template", "smarter", CHARTS / "smarter", "--namespace", "smarter-system", *options)
+    assert result.returncode == 0, result.stderr
+    return {manifest["kind"]: manifest for manifest in yaml.safe_load_all(result.stdout) if manifest}
+
+
+def environment(manifests: Manifests) -> dict[str, str]:
+    [container] = manifests["Deployment"]["spec"]["template"]["spec"]["containers"]
+    return {variable["name"]: variable["value"] for variable in container["env"]}
+
+
+@pytest.mark.parametrize("chart", ["smarter", "smarter-crds"])
+def test_helm_finds_no_fault_with_the_chart(helm: Path, chart: str) -> None:
+    result = run(helm, "lint", "--strict", CHARTS / chart)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = (
+        "platform.baseDomain=bots.example",
+        "platform.ingressClass=nginx",
+        "platform.issuer.name=letsencrypt",
+        "platform.tokensPerDay=20000000",
+        "runtime.image.repository=registry.example/runtime",
+        "runtime.image.tag=v7",
+    )
+    for name, value in environment(rendered(helm, *values)).items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    platform = settings.platform
+    assert settings.runtime_image == "registry.example/runtime:v7"
+    assert (platform.base_domain, platform.ingress_class_name) == ("bots.example", "nginx")
+    assert platform.issuer_ref is not None
+    assert (platform.issuer_ref.name, platform.issuer_ref.kind) == ("letsencrypt", "ClusterIssuer")
+    assert platform.limits.tokens_per_day == 20_000_000
+
+
+def test_defaults_leave_the_platform_open(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment(rendered(helm)).items():
+        monkeypatch.setenv(name, value)
+    assert Settings().platform == Platform()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("platform.issuer.kind=Letsencrypt", id="unknown-kind-of-issuer"),
+        pytest.param("platform.tokenPerDay=5", id="misspelt"),
+        pytest.param("logLevel=LOUD", id="unknown-level"),
+    ],
+)
+def test_a_value_that_means_nothing_is_refused(helm: Path, value: str) -> None:
+    result = run(helm, "template", "smarter", CHARTS / "smarter", "--set", value)
+    assert result.returncode != 0
+    assert "don't meet the specifications of the schema" in result.stderr
+
+
+def test_the_role_covers_what_is_watched_and_no_secret(helm: Path) -> None:
+    rules = rendered(helm)["ClusterRole"]["rules"]
+    granted = {
+        (group, resource): set(rule["verbs"])
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    for kind in (*CHILDREN, *REFERENCED, POD):
+        assert {"list", "watch"} <= granted[kind.group, kind.plural]
+    assert not [resource for _, resource in granted if resource.startswith("secrets")]
+    assert "patch" not in granted["", "pods"]
+    assert not [verbs for verbs in granted.values() if "*" in verbs]
