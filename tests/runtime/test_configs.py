@@ -91,6 +91,7 @@ async def test_a_folder_that_is_not_there_yet_is_looked_for(tmp_path: Path) -> N
         async with asyncio.timeout(10):
             while bot.services.configs.bot is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
+        assert bot.services.bot().config_hash == hash_of(FIRST)
         bot.runtime.stop()
         await served
 
