@@ -108,7 +108,7 @@ async def test_a_list_is_read_page_by_page_and_limited_to_what_is_ours() -> None
         ("Service", "v1", "a"),
         ("Service", "v1", "b"),
     ]
-    assert "labelSelector=smarter.sh%2Fchatbot" in server.requests[0][1]
+    assert "labelSelector=smarter.sh/chatbot" in server.requests[0][1]
     assert "continue=next" in server.requests[1][1]
 
 
