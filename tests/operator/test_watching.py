@@ -36,7 +36,8 @@ def at(manifest: dict[str, Any], **metadata: Any) -> dict[str, Any]:
             id="the-status-of-a-plugin-wakes-nobody-else",
         ),
         pytest.param(
-            "Plugin", at(plugin(), generation=1), None, [("Plugin", "acme", "returns"), SUPPORT], id="a-plugin-that-goes"
+            "Plugin", at(plugin(), generation=1), None, [("Plugin", "acme", "returns"), SUPPORT],
+            id="a-plugin-that-goes",
         ),
         pytest.param("Pod", None, POD, [SUPPORT], id="a-new-pod"),
         pytest.param("Pod", POD, {**POD, "status": {"podIP": "10.0.0.1"}}, [SUPPORT], id="a-pod-gets-its-address"),
