@@ -15,6 +15,7 @@ from smarter_operator.conditions import Verdict
 from smarter_operator.kinds import BY_NAME, PLUGIN, PROVIDER, Kind
 from smarter_operator.reporting import write_status
 from smarter_operator.status import dated
+from smarter_operator.watching import Key
 
 USED_BY_SECONDS = 10.0
 """At least so long apart are two writes that only correct the count of users."""
@@ -27,26 +28,28 @@ class ReferenceReconciler:
     cluster: Cluster
     cache: Cache
     now: Callable[[], datetime]
-    counted_at: dict[str, float]
-    """By UID: when, on the clock of the event loop, the count was written last."""
+    counted_at: dict[Key, float]
+    """When, on the clock of the event loop, each count was written last."""
 
     async def reconcile(self, kind_name: str, namespace: str, name: str) -> float | None:
         """Write the status if it differs. Returns the seconds after which a held count is due."""
         kind = BY_NAME[kind_name]
         raw = self.cache.get(kind, namespace, name)
+        key = (kind_name, namespace, name)
         if raw is None or "deletionTimestamp" in raw["metadata"]:
+            self.counted_at.pop(key, None)
             return None
 
-        uid, before, now = raw["metadata"]["uid"], raw.get("status", {}), asyncio.get_running_loop().time()
+        before, now = raw.get("status", {}), asyncio.get_running_loop().time()
         status = reference_status(kind, raw, len(self.cache.users(kind, namespace, name)), self.now())
         if status == before:
             return None
-        if {**before, "usedBy": 0} == {**status, "usedBy": 0} and uid in self.counted_at:
-            wait = self.counted_at[uid] + USED_BY_SECONDS - now
+        if {**before, "usedBy": 0} == {**status, "usedBy": 0} and key in self.counted_at:
+            wait = self.counted_at[key] + USED_BY_SECONDS - now
             if wait > 0:
                 return wait
         await write_status(kind, raw, status, self.cluster, self.cache)
-        self.counted_at[uid] = now
+        self.counted_at[key] = now
         return None
 
 

@@ -48,12 +48,6 @@ class WorkQueue(Generic[Key]):
         else:
             self._enqueue(key, urgent)
 
-    def forget(self, key: Key) -> None:
-        """Drop planned runs of a key that no longer exists."""
-        self._due.pop(key, None)
-        self._failures.pop(key, None)
-        self._again.pop(key, None)
-
     @property
     def depth(self) -> int:
         return len(self._urgent) + len(self._patient)
