@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import socket
 import sys
+from datetime import UTC, datetime
 
 import aiohttp
 import uvloop
@@ -12,6 +14,8 @@ from pythonjsonlogger.json import JsonFormatter
 from smarter_operator import handlers
 from smarter_operator.engine import Engine
 from smarter_operator.kubernetes_cluster import KubernetesCluster, load_configuration, new_session
+from smarter_operator.kubernetes_lease import KubernetesLease
+from smarter_operator.leader import Elector
 from smarter_operator.pod_client import HttpStatusClient
 from smarter_operator.server import serve
 from smarter_operator.settings import Settings
@@ -40,9 +44,19 @@ async def run(settings: Settings) -> None:
         aiohttp.ClientSession() as pod_session,
     ):
         cluster = KubernetesCluster(server, session, settings.api_timeout_seconds)
-        engine = Engine(cluster, HttpStatusClient(pod_session, settings.pod_status_port), settings)
+        elector = _elector(cluster, settings)
+        engine = Engine(cluster, HttpStatusClient(pod_session, settings.pod_status_port), settings, elector)
         async with serve(engine, settings.server_host, settings.server_port):
             await _work(engine, lambda: (server, new_session(configuration, connections=0)))
+            if elector is not None:
+                await elector.release()
+
+
+def _elector(cluster: KubernetesCluster, settings: Settings) -> Elector | None:
+    if not settings.lease_namespace:
+        return None
+    lease = KubernetesLease(cluster, settings.lease_namespace, settings.lease_name)
+    return Elector(lease, settings.identity or socket.gethostname(), lambda: datetime.now(UTC))
 
 
 async def _work(engine: Engine, login: handlers.Login) -> None:

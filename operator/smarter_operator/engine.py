@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from smarter_operator import metrics, watching
 from smarter_operator.cache import Cache, Change, ObjectName
 from smarter_operator.cluster import Cluster, ClusterError, Manifest
-from smarter_operator.kinds import CHATBOT, POD, WATCHED, Kind
+from smarter_operator.guard import GuardedCluster
+from smarter_operator.kinds import CHATBOT, POD, REFERENCED, WATCHED, Kind
+from smarter_operator.leader import Elector
 from smarter_operator.pods import PodProber, PodReports, StatusClient
 from smarter_operator.reconcile import ChatbotReconciler
 from smarter_operator.references import ReferenceReconciler
@@ -28,7 +30,12 @@ RETRY_LIST_SECONDS = 2.0
 class Engine:
     """Feed it with `event`; `run` works until cancelled."""
 
-    def __init__(self, cluster: Cluster, client: StatusClient, settings: Settings) -> None:
+    def __init__(
+        self, cluster: Cluster, client: StatusClient, settings: Settings, elector: Elector | None = None
+    ) -> None:
+        self._elector = elector
+        if elector is not None:
+            cluster = GuardedCluster(cluster, lambda: elector.is_leader)
         self._cluster = cluster
         self._settings = settings
         self.cache = Cache()
@@ -62,12 +69,38 @@ class Engine:
         """List everything, then work on what changes."""
         await self._first_list()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.queue.run())
-            group.create_task(self._pods.run())
             group.create_task(self._resync_forever())
+            if self._elector is None:
+                group.create_task(self._work())
+            else:
+                group.create_task(self._elector.run())
+                group.create_task(self._work_while_leading(self._elector))
 
     def oldest_seconds(self) -> float:
-        return self.queue.oldest_seconds()
+        """Return how long the oldest resource has been waiting for a worker; a replica that stands by has none."""
+        return self.queue.oldest_seconds() if self._elector is None or self._elector.is_leader else 0.0
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.queue.run())
+            group.create_task(self._pods.run())
+
+    async def _work_while_leading(self, elector: Elector) -> None:
+        """Run the workers while we lead; whoever takes over looks at everything anew."""
+        while True:
+            await elector.wait(leading=True)
+            for key in self._everything():
+                self.queue.add(key, urgent=False)
+            working = asyncio.create_task(self._work())
+            try:
+                await elector.wait(leading=False)
+            finally:
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
+
+    def _everything(self) -> Iterator[watching.Key]:
+        for kind in (CHATBOT, *REFERENCED):
+            yield from (watching.key_of(kind.name, manifest) for manifest in self.cache.all(kind))
 
     async def _first_list(self) -> None:
         while True:

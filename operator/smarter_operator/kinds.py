@@ -55,6 +55,8 @@ INGRESS = _child("Ingress", "networking.k8s.io", "v1", "ingresses")
 CERTIFICATE = _child("Certificate", "cert-manager.io", "v1", "certificates", optional=True)
 POD = _child("Pod", "", "v1", "pods")
 
+LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
+
 REFERENCED = (PLUGIN, PROVIDER, SQL_CONNECTION, API_CONNECTION, STORE, API_KEY)
 CHILDREN = (SERVICE_ACCOUNT, CONFIG_MAP, DEPLOYMENT, SERVICE, INGRESS, CERTIFICATE)
 WATCHED = (CHATBOT, *REFERENCED, *CHILDREN, POD)

@@ -75,7 +75,7 @@ class KubernetesCluster:
         query = {"limit": str(_PAGE)} | ({"labelSelector": kind.selector} if kind.selector else {})
         while True:
             try:
-                page = await self._call(_Request(verb="GET", kind=kind, path=kind.path(), query=query))
+                page = await self.call(Request(verb="GET", kind=kind, path=kind.path(), query=query))
             except NotFound:
                 return []
             objects += [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in page["items"]]
@@ -87,24 +87,24 @@ class KubernetesCluster:
     async def read_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         try:
             path = kind.path(namespace, name)
-            return await self._call(_Request(verb="GET", kind=kind, path=path, accept=_METADATA_ONLY))
+            return await self.call(Request(verb="GET", kind=kind, path=path, accept=_METADATA_ONLY))
         except NotFound:
             return None
 
     async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
         metadata = manifest["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"])
-        return await self._call(_apply(kind, path, manifest))
+        return await self.call(_apply(kind, path, manifest))
 
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         metadata = manifest["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"]) + "/status"
-        return await self._call(_apply(kind, path, manifest))
+        return await self.call(_apply(kind, path, manifest))
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
-            await self._call(_Request(verb="DELETE", kind=kind, path=kind.path(namespace, name), body=options))
+            await self.call(Request(verb="DELETE", kind=kind, path=kind.path(namespace, name), body=options))
         except NotFound:
             return
 
@@ -112,10 +112,11 @@ class KubernetesCluster:
         path = POD.path(namespace, name) + "/status"
         query = {"fieldManager": names.FIELD_MANAGER}
         body = {"metadata": {"annotations": annotations}}
-        request = _Request(verb="PATCH", kind=POD, path=path, query=query, body=body, content_type=_MERGE_PATCH)
-        await self._call(request)
+        request = Request(verb="PATCH", kind=POD, path=path, query=query, body=body, content_type=_MERGE_PATCH)
+        await self.call(request)
 
-    async def _call(self, request: "_Request") -> Manifest:
+    async def call(self, request: "Request") -> Manifest:
+        """Send one request and return the answer's JSON; every failure becomes a `ClusterError`."""
         started = time.perf_counter()
         what = f"cannot {request.verb.lower()} {request.path}"
         try:
@@ -129,7 +130,7 @@ class KubernetesCluster:
             return _parse(answer)
         raise _error(response.status, f"{what}: {_message(answer)}", response.headers.get("Retry-After", ""))
 
-    def _send(self, request: "_Request") -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def _send(self, request: "Request") -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         return self._session.request(
             request.verb,
             self._host + request.path + (f"?{urlencode(request.query)}" if request.query else ""),
@@ -140,7 +141,9 @@ class KubernetesCluster:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Request:
+class Request:
+    """One call of the API; `path` is absolute, `body` is sent as JSON."""
+
     verb: str
     kind: Kind
     path: str
@@ -150,8 +153,8 @@ class _Request:
     accept: str = "application/json"
 
 
-def _apply(kind: Kind, path: str, manifest: Manifest) -> _Request:
-    return _Request(verb="PATCH", kind=kind, path=path, query=_APPLY_QUERY, body=manifest, content_type=_APPLY)
+def _apply(kind: Kind, path: str, manifest: Manifest) -> Request:
+    return Request(verb="PATCH", kind=kind, path=path, query=_APPLY_QUERY, body=manifest, content_type=_APPLY)
 
 
 def _parse(answer: bytes) -> Manifest:

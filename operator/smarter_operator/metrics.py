@@ -10,6 +10,7 @@ RECONCILES = Counter("smarter_reconcile", "Reconciliations.", ["kind", "result"]
 RECONCILE_SECONDS = Histogram("smarter_reconcile_duration_seconds", "Duration of one reconciliation.", ["kind"])
 QUEUE_DEPTH = Gauge("smarter_queue_depth", "Resources waiting to be reconciled.")
 QUEUE_OLDEST_SECONDS = Gauge("smarter_queue_oldest_seconds", "How long the oldest resource has been waiting.")
+LEADER = Gauge("smarter_leader", "1 while this replica leads, else 0.")
 API_REQUESTS = Counter("smarter_api_requests", "Calls of the Kubernetes API.", ["verb", "kind", "code"])
 API_SECONDS = Histogram("smarter_api_request_duration_seconds", "Duration of calls of the Kubernetes API.", ["verb"])
 CONDITION = Gauge(

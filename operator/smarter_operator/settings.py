@@ -44,5 +44,14 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     """Least severe level that is logged: DEBUG, INFO, WARNING or ERROR."""
 
+    lease_namespace: str = ""
+    """Namespace of the Lease by which replicas elect the one that writes; empty: there is only this one."""
+
+    lease_name: str = "smarter-operator"
+    """Name of that Lease."""
+
+    identity: str = ""
+    """Name of this replica in the Lease; it must differ from that of every other."""
+
     kubeconfig: str = ""
     """Path of a kubeconfig, for running outside a cluster; empty: the pod's service account."""

@@ -6,6 +6,7 @@ from typing import Any
 from smarter_crds.compile import Platform
 from smarter_crds.runtime_config import RuntimeProblem, RuntimeStatus
 from smarter_operator.engine import Engine
+from smarter_operator.leader import Elector
 from smarter_operator.settings import Settings
 from support.fake_cluster import FakeCluster
 
@@ -28,10 +29,10 @@ class ScriptedPods:
 class Harness:
     """Runs the engine; `settle` waits until nothing is left to do at this moment."""
 
-    def __init__(self, cluster: FakeCluster, settings: Settings = SETTINGS) -> None:
+    def __init__(self, cluster: FakeCluster, settings: Settings = SETTINGS, elector: Elector | None = None) -> None:
         self.cluster = cluster
         self.pods = ScriptedPods()
-        self.engine = Engine(cluster, self.pods, settings)
+        self.engine = Engine(cluster, self.pods, settings, elector)
         cluster.on_change = lambda kind, manifest, gone: self.engine.event(kind, manifest, gone=gone)
 
     async def __aenter__(self) -> "Harness":

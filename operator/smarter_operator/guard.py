@@ -1,0 +1,43 @@
+"""Lets writes through only while this replica leads; reads always pass."""
+
+from collections.abc import Callable
+
+from smarter_operator.cluster import Cluster, Manifest, Unavailable
+from smarter_operator.kinds import Kind
+
+
+class GuardedCluster:
+    """A `Cluster` that refuses to start a write when `may_write()` says no at that moment.
+
+    A request in flight when the lead is lost is harmless: it is idempotent, and bound to the object it means.
+    """
+
+    def __init__(self, cluster: Cluster, may_write: Callable[[], bool]) -> None:
+        self._cluster = cluster
+        self._may_write = may_write
+
+    async def list_objects(self, kind: Kind) -> list[Manifest]:
+        return await self._cluster.list_objects(kind)
+
+    async def read_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        return await self._cluster.read_metadata(kind, namespace, name)
+
+    async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
+        self._check()
+        return await self._cluster.apply(kind, manifest)
+
+    async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
+        self._check()
+        return await self._cluster.apply_status(kind, manifest)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        self._check()
+        await self._cluster.delete(kind, namespace, name, uid)
+
+    async def annotate_pod(self, namespace: str, name: str, annotations: dict[str, str]) -> None:
+        self._check()
+        await self._cluster.annotate_pod(namespace, name, annotations)
+
+    def _check(self) -> None:
+        if not self._may_write():
+            raise Unavailable("this replica does not lead any more")
