@@ -41,6 +41,8 @@ check: setup ## Fast: format, lint, types, import contracts, unit tests, generat
 
 .PHONY: test
 test: check ## Everything: checks, then the real API server, then pods, ingress, TLS and a browser
+	@python -m smarter_cluster prepare
+	@python -m smarter_cluster build-images
 	@pytest tests/integration
 	@pytest tests/cluster -m cluster
 	@pytest tests/chaos

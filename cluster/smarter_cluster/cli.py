@@ -34,6 +34,10 @@ def _up(cluster: Cluster, _: argparse.Namespace) -> None:
     print(f"export KUBECONFIG={cluster.kubeconfig}")
 
 
+def _prepare(cluster: Cluster, _: argparse.Namespace) -> None:
+    cluster.prepare()
+
+
 def _down(cluster: Cluster, _: argparse.Namespace) -> None:
     cluster.down()
 
@@ -87,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
+    prepare = command("prepare", _prepare, "Compile and install what `up` and the tests need; nothing is started.")
+    prepare.add_argument("--profile", choices=PROFILES, default="full")
     up = command("up", _up, "Make, extend or repair the cluster.")
     up.add_argument("--profile", choices=PROFILES, default="api")
     command("down", _down, "Remove the cluster and everything it made.")

