@@ -33,7 +33,7 @@ def rendered(helm: Path, *values: str) -> Manifests:
 
 def environment(manifests: Manifests) -> dict[str, str]:
     [container] = manifests["Deployment"]["spec"]["template"]["spec"]["containers"]
-    return {variable["name"]: variable["value"] for variable in container["env"]}
+    return {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
 
 
 @pytest.mark.parametrize("chart", ["smarter", "smarter-crds"])

@@ -50,6 +50,10 @@ class OperatorProcess:
         async with asyncio.timeout(30):
             return await self._process.wait()
 
+    def signal(self, which: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(which)
+
     @property
     def pid(self) -> int:
         assert self._process is not None

@@ -19,8 +19,8 @@ POD_STATUS_PORT = 19090
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    made = Cluster("smarter-test", "api")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    made = Cluster(request.config.getoption("--cluster-name", default="") or "smarter-test", "api")
     made.up()
     yield made
     made.down()
