@@ -1,0 +1,96 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from smarter_cluster.charts import NAMESPACE
+from smarter_cluster.cluster import Cluster
+from support.api import Api, ApiError, eventually
+from support.operator_process import service_account_token, with_token
+
+Manifest = dict[str, Any]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def as_operator(installed: Cluster, api: Api, tmp_path: Path) -> AsyncIterator[Api]:
+    """The API as the operator's service account sees it."""
+    token = await service_account_token(api, NAMESPACE, "smarter")
+    async with Api(str(with_token(installed.kubeconfig, token, tmp_path / "kubeconfig"))) as opened:
+        yield opened
+
+
+def pod(namespace: str, name: str, **labels: str) -> Manifest:
+    """Return a pod that the strictest security admits."""
+    container = {
+        "name": "main",
+        "image": "none:1",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "runAsNonRoot": True,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    metadata = {"name": name, "namespace": namespace, "labels": labels, "annotations": {"mine": "kept"}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
+
+
+def annotated(**annotations: str | None) -> Manifest:
+    return {"metadata": {"annotations": annotations}}
+
+
+NUDGE: Manifest = {"metadata": {"annotations": {"smarter.sh/config": "1"}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "patch", "said"),
+    [
+        pytest.param("strangers", NUDGE, "only pods of chatbots", id="a-pod-of-somebody-else"),
+        pytest.param("bots", annotated(other="x"), "no annotation but", id="another-annotation"),
+        pytest.param("bots", annotated(mine=None), "no annotation but", id="removing-an-annotation"),
+        pytest.param("bots", annotated(mine="changed"), "no annotation but", id="changing-an-annotation"),
+        pytest.param("bots", {"status": {"phase": "Failed"}}, "nothing of a pod but", id="the-status-itself"),
+        pytest.param(
+            "bots", {"metadata": {"labels": {"smarter.sh/chatbot": "other"}}}, "nothing of a pod", id="a-label"
+        ),
+    ],
+)
+async def test_the_operator_may_only_nudge_the_pods_of_chatbots(
+    api: Api, as_operator: Api, namespace: str, name: str, patch: Manifest, said: str
+) -> None:
+    await api.apply(pod(namespace, "strangers"), pod(namespace, "bots", **{"smarter.sh/chatbot": "gone"}))
+
+    async def refused() -> str:
+        # The API server learns of a policy a moment after it is installed.
+        try:
+            await as_operator.patch("Pod", namespace, name, patch, "status")
+        except ApiError as error:
+            return str(error)
+        return ""
+
+    assert said in await eventually(refused, 20)
+    await as_operator.patch("Pod", namespace, "bots", NUDGE, "status")
+    found = await api.get("Pod", namespace, "bots")
+    assert found is not None
+    assert found["metadata"]["annotations"] == {"mine": "kept", "smarter.sh/config": "1"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        pytest.param("GET", "/api/v1/namespaces/{namespace}/secrets", id="list-secrets"),
+        pytest.param("GET", "/api/v1/namespaces/{namespace}/secrets/any", id="read-a-secret"),
+        pytest.param("PATCH", "/api/v1/namespaces/{namespace}/pods/any", id="patch-a-pod"),
+        pytest.param("DELETE", "/api/v1/namespaces/{namespace}/configmaps/any", id="delete-a-config-map"),
+        pytest.param("DELETE", "/apis/smarter.sh/v1alpha1/namespaces/{namespace}/chatbots/any", id="delete-a-chatbot"),
+        pytest.param("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", id="grant-itself-more"),
+    ],
+)
+async def test_the_operator_is_denied_what_it_does_not_need(
+    as_operator: Api, namespace: str, verb: str, path: str
+) -> None:
+    kind = "application/merge-patch+json" if verb == "PATCH" else "application/json"
+    with pytest.raises(ApiError, match="403.*forbidden"):
+        await as_operator.call(verb, path.format(namespace=namespace), body={}, content_type=kind)
