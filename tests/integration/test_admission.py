@@ -1,4 +1,5 @@
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from support.api import Api, ApiError, eventually
 from support.operator_process import service_account_token, with_token
 
 Manifest = dict[str, Any]
+Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -92,5 +94,33 @@ async def test_the_operator_is_denied_what_it_does_not_need(
     as_operator: Api, namespace: str, verb: str, path: str
 ) -> None:
     kind = "application/merge-patch+json" if verb == "PATCH" else "application/json"
-    with pytest.raises(ApiError, match="403.*forbidden"):
+    with pytest.raises(ApiError, match=r"403.*forbidden"):
         await as_operator.call(verb, path.format(namespace=namespace), body={}, content_type=kind)
+
+
+@pytest.mark.parametrize(
+    ("role", "verb", "resource", "allowed"),
+    [
+        pytest.param("author", "create", "plugins.smarter.sh", True, id="author-writes-plugins"),
+        pytest.param("author", "update", "chatbots.smarter.sh/scale", True, id="author-scales"),
+        pytest.param("author", "get", "providers.smarter.sh", True, id="author-reads-providers"),
+        pytest.param("author", "create", "providers.smarter.sh", False, id="author-writes-no-provider"),
+        pytest.param("author", "get", "secrets", False, id="author-reads-no-secret"),
+        pytest.param("owner", "create", "providers.smarter.sh", True, id="owner-writes-providers"),
+        pytest.param("owner", "patch", "chatbots.smarter.sh/status", False, id="nobody-writes-status"),
+        pytest.param("owner", "get", "secrets", False, id="owner-reads-no-secret"),
+    ],
+)
+async def test_authors_cannot_say_where_secrets_are_sent_and_owners_can(
+    api: Api, namespace: str, kubectl: Kubectl, role: str, verb: str, resource: str, allowed: bool
+) -> None:
+    binding = {"metadata": {"name": "who", "namespace": namespace}, "subjects": [{"kind": "User", "name": "who"}]}
+    binding |= {"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": f"smarter-{role}"}}
+    group = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
+    await api.call("POST", group, body=binding)
+
+    async def answered() -> bool:
+        # The authorizer learns of a binding a moment after it is made.
+        return ("yes" in kubectl("auth", "can-i", verb, resource, "--as=who", "-n", namespace).stdout) == allowed
+
+    await eventually(answered, 10)
