@@ -24,11 +24,12 @@ def run(helm: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def rendered(helm: Path, *values: str) -> Manifests:
-    """Return the chart's objects by kind."""
+    """Return the chart's objects that bear the release's own name, by kind."""
     options = [option for value in values for option in ("--set", value)]
     result = run(helm, "template", "smarter", CHARTS / "smarter", "--namespace", "smarter-system", *options)
     assert result.returncode == 0, result.stderr
-    return {manifest["kind"]: manifest for manifest in yaml.safe_load_all(result.stdout) if manifest}
+    manifests = [manifest for manifest in yaml.safe_load_all(result.stdout) if manifest]
+    return {manifest["kind"]: manifest for manifest in manifests if manifest["metadata"]["name"] == "smarter"}
 
 
 def environment(manifests: Manifests) -> dict[str, str]:
@@ -50,6 +51,7 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
         "platform.tokensPerDay=20000000",
         "runtime.image.repository=registry.example/runtime",
         "runtime.image.tag=v7",
+        "networkPolicy.prometheusNamespaceSelector.matchLabels.team=monitoring",
     )
     for name, value in environment(rendered(helm, *values)).items():
         monkeypatch.setenv(name, value)
@@ -60,6 +62,8 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
     assert platform.issuer_ref is not None
     assert (platform.issuer_ref.name, platform.issuer_ref.kind) == ("letsencrypt", "ClusterIssuer")
     assert platform.limits.tokens_per_day == 20_000_000
+    prometheus = settings.network_policy.prometheus_namespace_selector
+    assert prometheus.manifest() == {"matchLabels": {"team": "monitoring"}}
 
 
 def test_defaults_leave_the_platform_open(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,6 +78,7 @@ def test_defaults_leave_the_platform_open(helm: Path, monkeypatch: pytest.Monkey
         pytest.param("platform.issuer.kind=Letsencrypt", id="unknown-kind-of-issuer"),
         pytest.param("platform.tokenPerDay=5", id="misspelt"),
         pytest.param("logLevel=LOUD", id="unknown-level"),
+        pytest.param("networkPolicy.prometheusNamespaceSelector.team=monitoring", id="labels-outside-matchLabels"),
     ],
 )
 def test_a_value_that_means_nothing_is_refused(helm: Path, value: str) -> None:
