@@ -11,6 +11,9 @@ from smarter_operator.cluster import Manifest
 _ATOMIC = frozenset({"selector", "matchLabels"})
 """Maps that Kubernetes treats as one value: who owns it owns the absence of further keys too."""
 
+_WHOLE = frozenset({"ingress", "egress"})
+"""Lists that Kubernetes treats as one value, of which we write every member: whatever else is in them is drift."""
+
 _QUANTITIES = frozenset({"requests", "limits", "sizeLimit"})
 _SUFFIXES: dict[str, Decimal] = {
     "m": Decimal("0.001"),
@@ -56,15 +59,34 @@ def _contains_member(live: dict[str, Any], key: str, desired: Any, quantities: b
         return desired in ({}, [], None)
     if key in _ATOMIC:
         return bool(live[key] == desired)
+    if key in _WHOLE:
+        return _equals(live[key], desired)
     return contains(live[key], desired, quantities=quantities or key in _QUANTITIES)
 
 
+def _equals(live: Any, desired: Any) -> bool:
+    """Tell whether both are the same; what is empty may be missing, for the API server leaves some of it out."""
+    if isinstance(desired, dict):
+        known = isinstance(live, dict) and live.keys() <= desired.keys()
+        return known and all(
+            _equals(live[key], desired[key]) if key in live else desired[key] in ({}, [], None) for key in desired
+        )
+    if isinstance(desired, list):
+        return isinstance(live, list) and len(live) == len(desired) and all(map(_equals, live, desired))
+    return bool(live == desired)
+
+
 def _contains_elements(live: list[Any], desired: list[Any]) -> bool:
-    key = next((key for key in _MERGE_KEYS if desired and all(isinstance(e, dict) and key in e for e in desired)), None)
+    key = next((key for key in _MERGE_KEYS if _tells_apart(key, desired)), None)
     if key is None:
         return len(live) == len(desired) and all(map(contains, live, desired))
     by_key = {element.get(key): element for element in live if isinstance(element, dict)}
     return all(element[key] in by_key and contains(by_key[element[key]], element) for element in desired)
+
+
+def _tells_apart(key: str, elements: list[Any]) -> bool:
+    values = [element[key] for element in elements if isinstance(element, dict) and key in element]
+    return bool(elements) and len(values) == len(elements) and len({str(value) for value in values}) == len(values)
 
 
 def _quantity(text: object) -> Decimal | str:

@@ -52,13 +52,14 @@ CONFIG_MAP = _child("ConfigMap", "", "v1", "configmaps")
 SERVICE = _child("Service", "", "v1", "services")
 DEPLOYMENT = _child("Deployment", "apps", "v1", "deployments")
 INGRESS = _child("Ingress", "networking.k8s.io", "v1", "ingresses")
+NETWORK_POLICY = _child("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies")
 CERTIFICATE = _child("Certificate", "cert-manager.io", "v1", "certificates", optional=True)
 POD = _child("Pod", "", "v1", "pods")
 
 LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 
 REFERENCED = (PLUGIN, PROVIDER, SQL_CONNECTION, API_CONNECTION, STORE, API_KEY)
-CHILDREN = (SERVICE_ACCOUNT, CONFIG_MAP, DEPLOYMENT, SERVICE, INGRESS, CERTIFICATE)
+CHILDREN = (SERVICE_ACCOUNT, CONFIG_MAP, DEPLOYMENT, SERVICE, INGRESS, CERTIFICATE, NETWORK_POLICY)
 WATCHED = (CHATBOT, *REFERENCED, *CHILDREN, POD)
 
 BY_NAME = {kind.name: kind for kind in WATCHED}

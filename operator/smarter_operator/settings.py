@@ -1,9 +1,36 @@
 """Everything that can be set from outside, read once at start."""
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from smarter_crds.compile import Platform
+
+
+class LabelSelector(BaseModel):
+    """Which objects are meant, as everywhere in Kubernetes; empty: none."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+    match_labels: dict[str, str] = Field(default_factory=dict)
+    match_expressions: tuple[dict[str, Any], ...] = ()
+
+    def manifest(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+class NetworkPolicySettings(BaseModel):
+    """Who may read the status port of the chatbot pods."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    operator_namespace_selector: LabelSelector = LabelSelector()
+    """Namespaces with the operator's pods; empty: the operator's own."""
+
+    prometheus_namespace_selector: LabelSelector = LabelSelector()
+    """Namespaces with Prometheus; empty: it may not read the pods' metrics."""
 
 
 class Settings(BaseSettings):
@@ -19,6 +46,12 @@ class Settings(BaseSettings):
 
     platform: Platform = Platform()
     """What the platform fills in where a Chatbot says nothing."""
+
+    network_policy: NetworkPolicySettings = NetworkPolicySettings()
+    """What the NetworkPolicies of the chatbot pods let in."""
+
+    namespace: str = ""
+    """Namespace of the operator's pod; empty when it runs outside a cluster."""
 
     workers: int = Field(default=16, ge=1)
     """How many resources are reconciled at the same time."""
@@ -55,3 +88,8 @@ class Settings(BaseSettings):
 
     kubeconfig: str = ""
     """Path of a kubeconfig, for running outside a cluster; empty: the pod's service account."""
+
+    def operator_namespaces(self) -> dict[str, Any]:
+        """Return the selector of the namespaces with the operator's pods; empty when there are none."""
+        own = {"matchLabels": {"kubernetes.io/metadata.name": self.namespace}} if self.namespace else {}
+        return self.network_policy.operator_namespace_selector.manifest() or own

@@ -2,8 +2,8 @@ import asyncio
 import random
 import signal
 
-from smarter_operator.kinds import CHILDREN
 from support.api import Api, eventually, until_empty
+from support.children import INGRESS_BOT, children
 from support.manifests import chatbot, exposed, plugin, provider
 from support.operator_process import OperatorProcess
 
@@ -19,7 +19,7 @@ async def change_something(api: Api, namespace: str, dice: random.Random) -> Non
     if action == "delete" and exists:
         await api.delete("Chatbot", namespace, name)
     elif action == "child" and exists:
-        kind = dice.choice(CHILDREN).name
+        kind = dice.choice(INGRESS_BOT).name
         for child in await api.list_all(kind, namespace, f"smarter.sh/chatbot={name}"):
             await api.delete(kind, namespace, child["metadata"]["name"])
     elif action == "plugin":
@@ -35,11 +35,10 @@ async def wrong(api: Api, namespace: str) -> list[str]:
     """Return what is not as it should be: a bot not Ready, a child too few, too many, or of a predecessor."""
     bots = {bot["metadata"]["name"]: bot["metadata"]["uid"] for bot in await api.list_all("Chatbot", namespace)}
     found = [f"{name} is not ready" for name in bots if not await api.is_ready(namespace, name)]
-    for kind in CHILDREN:
-        children = await api.list_all(kind.name, namespace, "smarter.sh/chatbot")
-        owners = [child["metadata"]["ownerReferences"][0]["uid"] for child in children]
-        found += [f"{kind.name} of {name}: {owners.count(uid)}" for name, uid in bots.items() if owners.count(uid) != 1]
-        found += [f"orphaned {kind.name} {uid}" for uid in owners if uid not in bots.values()]
+    made = [(child["kind"], child["metadata"]["ownerReferences"][0]["uid"]) for child in await children(api, namespace)]
+    wanted = [(kind.name, uid) for kind in INGRESS_BOT for uid in bots.values()]
+    found += [f"{kind} of {uid}: {made.count((kind, uid))}" for kind, uid in wanted if made.count((kind, uid)) != 1]
+    found += [f"{kind} of {uid} should not be" for kind, uid in made if (kind, uid) not in wanted]
     return found
 
 

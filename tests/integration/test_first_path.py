@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from smarter_operator.kinds import CHILDREN
 from support.api import Api, Manifest, eventually, until_empty
+from support.children import INGRESS_BOT, children
 from support.data_plane import DataPlane
 from support.manifests import chatbot, exposed, plugin, provider
 from support.operator_process import OperatorProcess
@@ -23,14 +23,6 @@ async def acme(api: Api, namespace: str, **spec: Any) -> None:
     spec = {"plugins": [{"name": "returns"}], "exposure": exposed()} | spec
     await api.apply(provider(namespace=namespace), plugin(namespace=namespace), chatbot(namespace=namespace, **spec))
     await ready(api, namespace)
-
-
-async def children(api: Api, namespace: str) -> list[Manifest]:
-    found = []
-    for kind in CHILDREN:
-        for item in await api.list_all(kind.name, namespace, "smarter.sh/chatbot"):
-            found.append({"kind": kind.name, **item})
-    return found
 
 
 async def test_a_chatbot_becomes_ready_and_its_table_tells_the_truth(
@@ -50,7 +42,7 @@ async def test_children_are_ours_alone_and_bear_no_trace_of_the_watching_library
     bot = await api.get("Chatbot", namespace, "support")
     assert bot is not None
     made = await children(api, namespace)
-    assert sorted(child["kind"] for child in made) == sorted(kind.name for kind in CHILDREN)
+    assert sorted(child["kind"] for child in made) == sorted(kind.name for kind in INGRESS_BOT)
     for child in made:
         owner = child["metadata"]["ownerReferences"]
         assert [(o["uid"], o["controller"]) for o in owner] == [(bot["metadata"]["uid"], True)]
@@ -158,7 +150,7 @@ async def test_a_plugin_edit_goes_live_without_touching_the_pods(
     assert {uid for uid, pod in data_plane.pods.items() if pod.namespace == namespace} == pods
 
 
-@pytest.mark.parametrize("kind", [kind.name for kind in CHILDREN])
+@pytest.mark.parametrize("kind", [kind.name for kind in INGRESS_BOT])
 async def test_a_deleted_child_comes_back(api: Api, namespace: str, kind: str) -> None:
     await acme(api, namespace)
     old = next(child for child in await children(api, namespace) if child["kind"] == kind)
@@ -185,6 +177,7 @@ async def test_a_deleted_child_comes_back(api: Api, namespace: str, kind: str) -
             ("automountServiceAccountToken",),
             id="ServiceAccount",
         ),
+        pytest.param("NetworkPolicy", "support", {"spec": {"egress": [{}]}}, ("spec", "egress"), id="NetworkPolicy"),
     ],
 )
 async def test_a_changed_child_is_put_right_and_what_others_added_stays(

@@ -17,8 +17,15 @@ from support.manifests import chatbot, exposed, plugin, provider
 GOLDEN = Path(__file__).parent / "golden"
 SETTINGS = Settings(
     runtime_image="registry.example/runtime:1",
+    namespace="smarter-system",
     platform=Platform(base_domain="bots.example", issuer_ref=IssuerRef(name="letsencrypt", kind="ClusterIssuer")),
 )
+IN_THE_CLUSTER = {
+    "type": "OpenAICompatible",
+    "baseUrl": "http://llm.models.svc:8000/v1",
+    "defaultModel": "llama",
+    "allowedCIDRs": ["10.96.0.0/12", "169.254.0.0/16", "169.254.169.254/32", "fd00:8::/32", "::ffff:10.0.0.0/104"],
+}
 SECRET = {"type": "OpenAI", "defaultModel": "gpt", "apiKeySecret": {"name": "openai", "key": "api-key"}}
 
 CASES: Mapping[str, dict[str, Any]] = {
@@ -27,6 +34,14 @@ CASES: Mapping[str, dict[str, Any]] = {
     "not-exposed": {"bot": {"exposure": {"type": "None"}}},
     "tls-disabled": {"bot": {"exposure": exposed(mode="Disabled")}},
     "offline": {"bot": {"state": "Offline"}},
+    "no-network-policy": {"bot": {"networkPolicy": {"enabled": False}}},
+    "allowed-networks": {
+        "bot": {
+            "exposure": {"type": "None"},
+            "networkPolicy": {"extraEgress": [{"to": [{"podSelector": {}}], "ports": [{"port": 6379}]}]},
+        },
+        "provider": IN_THE_CLUSTER,
+    },
     "secret-and-resources": {
         "bot": {"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}, "plugins": [{"name": "returns"}]},
         "provider": SECRET,

@@ -38,6 +38,7 @@ async def test_a_chatbot_becomes_its_children() -> None:
         ("Deployment", "support"),
         ("Service", "support"),
         ("Ingress", "support"),
+        ("NetworkPolicy", "support"),
         *(("Certificate", name) for name in certificates),
     }
 
@@ -47,9 +48,9 @@ async def test_creating_takes_one_write_per_child_and_two_of_status() -> None:
     async with Harness(acme(chatbot(exposure=exposed()))) as harness:
         await serving(harness)
         of_bot = [write for write in harness.cluster.writes if write[1] != "Provider"]
-    assert [verb for verb, _, _ in of_bot].count("apply") == 6
+    assert [verb for verb, _, _ in of_bot].count("apply") == 7
     assert of_bot.count(("status", "Chatbot", "support")) == 2
-    assert len(of_bot) == 8
+    assert len(of_bot) == 9
 
 
 @virtual_time
@@ -74,6 +75,7 @@ async def test_a_second_operator_over_converged_chatbots_writes_nothing() -> Non
         pytest.param("ConfigMap", "support-config", {"binaryData": {}}, id="config-map"),
         pytest.param("ServiceAccount", "support", {"automountServiceAccountToken": True}, id="service-account"),
         pytest.param("Ingress", "support", {"spec": {"rules": []}}, id="ingress"),
+        pytest.param("NetworkPolicy", "support", {"spec": {"egress": [{}]}}, id="network-policy"),
     ],
 )
 @virtual_time
@@ -248,8 +250,17 @@ async def test_offline_keeps_the_certificate_and_removes_pods_and_route() -> Non
         harness.route("support")
         await harness.settle()
         left = {kind for kind, _, _ in harness.cluster.objects}
-        assert left == {"Chatbot", "Provider", "ServiceAccount", "ConfigMap", "Certificate"}
+        assert left == {"Chatbot", "Provider", "ServiceAccount", "ConfigMap", "NetworkPolicy", "Certificate"}
         assert harness.cluster.condition("support", "Ready") == ("True", "Offline")
+
+
+@virtual_time
+async def test_a_network_policy_that_is_switched_off_goes() -> None:
+    async with Harness(acme(chatbot())) as harness:
+        assert ("NetworkPolicy", "acme", "support") in harness.cluster.objects
+        harness.cluster.edit("Chatbot", "support", spec=chatbot(networkPolicy={"enabled": False})["spec"])
+        await harness.settle()
+        assert ("NetworkPolicy", "acme", "support") not in harness.cluster.objects
 
 
 @virtual_time

@@ -69,6 +69,7 @@ async def operator(
         folder / "operator.log",
         SMARTER_RUNTIME_IMAGE="runtime:test",
         SMARTER_POD_STATUS_PORT=str(POD_STATUS_PORT),
+        SMARTER_NAMESPACE=NAMESPACE,
         SMARTER_PLATFORM__ISSUER_REF__NAME="demo-ca",
         SMARTER_PLATFORM__ISSUER_REF__KIND="ClusterIssuer",
     )

@@ -102,7 +102,9 @@ CHATBOT: Mapping[str, Support] = {
     "resources.limits": YES,
     "runtime": NO,
     "podTemplate": NO,
-    "networkPolicy": NO,
+    "networkPolicy": YES,
+    "networkPolicy.enabled": YES,
+    "networkPolicy.extraEgress": YES,
 }
 
 PLUGIN: Mapping[str, Support] = {

@@ -8,6 +8,7 @@ from smarter_operator.resources.certificate import certificate
 from smarter_operator.resources.config_map import config_map
 from smarter_operator.resources.deployment import deployment
 from smarter_operator.resources.ingress import ingress
+from smarter_operator.resources.network_policy import network_policy
 from smarter_operator.resources.service import service
 from smarter_operator.resources.service_account import service_account
 from smarter_operator.settings import Settings
@@ -16,6 +17,9 @@ from smarter_operator.settings import Settings
 def desired(chatbot: Chatbot, compiled: Compiled, good: str, settings: Settings) -> list[Manifest]:
     """Return all children, in the order of application: what pods need to start comes before the Deployment."""
     children = [service_account(chatbot), config_map(chatbot, compiled.document, good)]
+    if chatbot.spec.network_policy is None or chatbot.spec.network_policy.enabled is not False:
+        # Also of a bot that goes offline: its pods still finish their answers.
+        children.append(network_policy(chatbot, compiled, settings))
     if compiled.settled.tls_mode == "Issuer":
         children += [certificate(chatbot, compiled, host) for host in compiled.hosts]
     if compiled.settled.state == "Active":
