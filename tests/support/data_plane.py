@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from smarter_operator.names import NUDGE_ANNOTATION
@@ -62,8 +63,8 @@ class DataPlane:
 
     async def _run(self) -> None:
         while True:
-            # An API server that was just given new kinds answers 429 for a moment.
-            with contextlib.suppress(ApiError):
+            # An API server that was just given new kinds answers 429 for a moment; one that is killed does not answer.
+            with contextlib.suppress(ApiError, aiohttp.ClientError):
                 await self._pods()
                 await self._ingresses()
                 await self._certificates()

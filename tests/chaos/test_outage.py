@@ -1,0 +1,46 @@
+import asyncio
+import os
+import signal
+
+import aiohttp
+
+from smarter_cluster.cluster import Cluster
+from support.api import Api, ApiError, eventually
+from support.manifests import chatbot, exposed, plugin, provider
+from support.operator_process import OperatorProcess
+
+AWAY_SECONDS = 20
+
+
+async def test_the_operator_lives_through_an_outage_of_the_api_server_and_catches_up(
+    cluster: Cluster, api: Api, namespace: str, operator: OperatorProcess
+) -> None:
+    bot = chatbot(namespace=namespace, plugins=[{"name": "returns"}], exposure=exposed())
+    await api.apply(provider(namespace=namespace), plugin(namespace=namespace), bot)
+    await eventually(lambda: api.is_ready(namespace, "support"))
+    before, process = await api.get("ConfigMap", namespace, "support-config"), operator.pid
+
+    [pid] = [component.pid for component in cluster.status() if component.name == "kube-apiserver"]
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await asyncio.sleep(AWAY_SECONDS)
+    assert operator.returncode is None, operator.log.read_text()[-2000:]
+    await asyncio.to_thread(cluster.up)
+
+    async def taken() -> bool:
+        try:
+            await api.apply(plugin(namespace=namespace, static={"data": {"window": "60 days"}}))
+            await api.delete("Service", namespace, "support")
+        except (ApiError, aiohttp.ClientError):
+            return False
+        return True
+
+    await eventually(taken, 30)
+
+    async def caught_up() -> bool:
+        config = await api.get("ConfigMap", namespace, "support-config")
+        service = await api.get("Service", namespace, "support")
+        return config != before and service is not None and await api.is_ready(namespace, "support")
+
+    await eventually(caught_up, 60)
+    assert (operator.pid, operator.returncode) == (process, None)
