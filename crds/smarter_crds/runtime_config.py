@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -41,6 +42,14 @@ MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 DirectiveName = Literal["Always", "SearchTerms", "Llm"]
 MatchName = Literal["Words", "Substring"]
 EffortName = Literal["None", "Minimal", "Low", "Medium", "High"]
+FunctionName = Literal["DateCalculator", "Calculator", "CurrentWeather"]
+
+FUNCTION_TOOLS: Mapping[FunctionName, str] = {
+    "DateCalculator": "date_calculator",
+    "Calculator": "calculator",
+    "CurrentWeather": "get_current_weather",
+}
+"""The name of each built-in function's tool, as the model calls it."""
 
 
 class BotIdentity(ApiModel):
@@ -166,6 +175,8 @@ class RuntimeConfig(ApiModel):
     providers: dict[str, ProviderConfig]
     plugins: tuple[PluginConfig, ...] = ()
     """In the order of the Chatbot's spec: the earlier wins."""
+    functions: tuple[FunctionName, ...] = ()
+    """Built-in tools, offered every turn."""
     app: AppConfig
     hosts: tuple[str, ...] = ()
     """Host names under which the bot is reachable from outside."""
@@ -193,6 +204,9 @@ class RuntimeStatus(ApiModel):
 def to_json(config: RuntimeConfig) -> bytes:
     """Return the canonical JSON of `config`: sorted keys, no blanks, unset optional members left out, UTF-8."""
     document = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    # A bot without functions keeps the hash that it had before there were any.
+    if not config.functions:
+        del document["functions"]
     # `static.data` is free-form and may hold nulls that mean something.
     for written, plugin in zip(document["plugins"], config.plugins, strict=True):
         if plugin.static is not None:

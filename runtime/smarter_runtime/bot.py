@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from smarter_crds.runtime_config import PluginConfig, ProviderConfig, RuntimeConfig
+from smarter_crds.runtime_config import PluginConfig, ProviderConfig, RuntimeConfig, RuntimeProblem
 from smarter_runtime.network import networks
 from smarter_runtime.page import Page, page
 from smarter_runtime.selection import Selector, selector
 from smarter_runtime.tools import Tool, Toolbox
+from smarter_runtime.tools.functions import NO_WEATHER, Platform, function_problems, function_tools
 from smarter_runtime.tools.static import static_tool
 
 # What this runtime can dial. A config asks for more when it was written for a newer runtime.
@@ -29,6 +30,10 @@ class Bot:
     loaded_at: datetime
     selectors: tuple[Selector, ...]
     toolbox: Toolbox
+    functions: frozenset[str]
+    """Names of the built-in tools, offered every turn."""
+    problems: tuple[RuntimeProblem, ...]
+    """What is asked for and cannot be had here."""
     page: Page
 
     @property
@@ -37,7 +42,7 @@ class Bot:
         return self.config.model.name
 
 
-def prepared(config: RuntimeConfig, config_hash: str, loaded_at: datetime) -> Bot:
+def prepared(config: RuntimeConfig, config_hash: str, loaded_at: datetime, platform: Platform = NO_WEATHER) -> Bot:
     """Return the bot of `config`.
 
     Raises:
@@ -45,12 +50,16 @@ def prepared(config: RuntimeConfig, config_hash: str, loaded_at: datetime) -> Bo
     """
     _check_models(config)
     _check_time_zone(config.time_zone)
+    functions = function_tools(config, platform)
+    plugins = [_tool(plugin) for plugin in config.plugins if plugin.static is None or plugin.static.data]
     return Bot(
         config=config,
         config_hash=config_hash,
         loaded_at=loaded_at,
         selectors=tuple(selector(plugin, config.language) for plugin in config.plugins),
-        toolbox=Toolbox(_tool(plugin) for plugin in config.plugins if plugin.static is None or plugin.static.data),
+        toolbox=Toolbox([*functions, *plugins]),
+        functions=frozenset(tool.offer.name for tool in functions),
+        problems=function_problems(config, platform),
         page=page(config),
     )
 

@@ -20,6 +20,7 @@ from smarter_crds.runtime_config import (
     unpack,
 )
 from smarter_runtime.bot import Bot, ConfigRefused, prepared
+from smarter_runtime.tools.functions import NO_WEATHER, Platform
 
 logger = logging.getLogger(__name__)
 MAX_FAULTS_TOLD = 3
@@ -44,9 +45,10 @@ class Loaded:
 class Configs:
     """Holds the bot in service. Whoever serves a request takes `bot` once and keeps it to the end."""
 
-    def __init__(self, directory: Path, clock: Callable[[], datetime]) -> None:
+    def __init__(self, directory: Path, clock: Callable[[], datetime], platform: Platform = NO_WEATHER) -> None:
         self._directory = directory
         self._clock = clock
+        self._platform = platform
         self._seen: object = None
         self.bot: Bot | None = None
         self.problems: tuple[RuntimeProblem, ...] = ()
@@ -58,7 +60,7 @@ class Configs:
             return False
         self._seen = seen
         # Large configs take a while to check; streams go on meanwhile.
-        loaded = await asyncio.to_thread(load, self._directory, self.bot, self._clock())
+        loaded = await asyncio.to_thread(load, self._directory, self.bot, self._clock(), self._platform)
         self._serve(loaded)
         return True
 
@@ -70,16 +72,16 @@ class Configs:
         self.bot, self.problems = loaded.bot, loaded.problems
 
 
-def load(directory: Path, current: Bot | None, now: datetime) -> Loaded:
+def load(directory: Path, current: Bot | None, now: datetime, platform: Platform = NO_WEATHER) -> Loaded:
     """Return the bot to serve: of `config`, else the one in service, else of `good`."""
     try:
-        return Loaded(_read(directory / CONFIG_KEY, current, now), ())
+        return Loaded(_read(directory / CONFIG_KEY, current, now, platform), ())
     except BrokenConfig as error:
         broken = error
     if current is not None:
         return Loaded(current, (_problem(broken, " The config before it stays in service."),))
     try:
-        good = _read(directory / GOOD_CONFIG_KEY, None, now)
+        good = _read(directory / GOOD_CONFIG_KEY, None, now, platform)
         return Loaded(good, (_problem(broken, f" `{GOOD_CONFIG_KEY}`, the last good config, is in service."),))
     except BrokenConfig as error:
         return Loaded(None, (_problem(broken), _problem(error)))
@@ -89,7 +91,7 @@ def _problem(error: BrokenConfig, remark: str = "") -> RuntimeProblem:
     return RuntimeProblem(reason=error.reason, message=f"{error}{remark}")
 
 
-def _read(path: Path, current: Bot | None, now: datetime) -> Bot:
+def _read(path: Path, current: Bot | None, now: datetime, platform: Platform) -> Bot:
     try:
         document = unpack(path.read_bytes())
     except OSError as error:
@@ -99,10 +101,10 @@ def _read(path: Path, current: Bot | None, now: datetime) -> Bot:
     digest = config_hash(document)
     if current is not None and current.config_hash == digest:
         return current
-    return _prepared(document, digest, path.name, now)
+    return _prepared(document, digest, path.name, now, platform)
 
 
-def _prepared(document: bytes, digest: str, name: str, now: datetime) -> Bot:
+def _prepared(document: bytes, digest: str, name: str, now: datetime, platform: Platform) -> Bot:
     try:
         value = orjson.loads(document)
         version = value.get("schemaVersion", SCHEMA_VERSION) if isinstance(value, dict) else 0
@@ -111,7 +113,7 @@ def _prepared(document: bytes, digest: str, name: str, now: datetime) -> Bot:
                 f"`{name}` has schemaVersion {version}; this runtime reads up to {SCHEMA_VERSION}: use a newer image."
             )
             raise BrokenConfig("ConfigTooNew", text)
-        return prepared(RuntimeConfig.model_validate(value), digest, now)
+        return prepared(RuntimeConfig.model_validate(value), digest, now, platform)
     except ValidationError as error:
         raise BrokenConfig("ConfigInvalid", f"`{name}` is no valid config: {_faults(error)}.") from error
     except ConfigRefused as error:

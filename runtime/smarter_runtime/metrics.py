@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
-from smarter_crds.runtime_config import RuntimeConfig
+from smarter_crds.runtime_config import FUNCTION_TOOLS, RuntimeConfig
 from smarter_runtime.conversation import Round
 from smarter_runtime.events import ToolResult
 
@@ -35,7 +35,10 @@ class Metrics:
             "smarter_limit_hits_total", "Requests that met a limit.", ("limit", "mode"), registry=self.registry
         )
         self.tool_calls = Counter(
-            "smarter_tool_calls_total", "Calls of plugins' tools.", ("plugin", "result"), registry=self.registry
+            "smarter_tool_calls_total",
+            "Calls of plugins' and functions' tools.",
+            ("plugin", "result"),
+            registry=self.registry,
         )
         self.tool_seconds = self._histogram("smarter_tool_duration_seconds", "Time of a tool call.", ("plugin",))
         self.selected = Counter(
@@ -62,9 +65,9 @@ class Metrics:
         return Histogram(name, text, labels, buckets=_SECONDS, registry=self.registry)
 
     def tool_done(self, result: ToolResult, seconds: float, config: RuntimeConfig) -> None:
-        # The model chooses the name: what is no plugin is counted under one label.
-        known = any(plugin.name == result.call.name for plugin in config.plugins)
-        plugin = result.call.name if known else "unknown"
+        # The model chooses the name: what is neither plugin nor function is counted under one label.
+        known = {each.name for each in config.plugins} | {FUNCTION_TOOLS[each] for each in config.functions}
+        plugin = result.call.name if result.call.name in known else "unknown"
         self.tool_calls.labels(plugin, "error" if result.is_error else "ok").inc()
         self.tool_seconds.labels(plugin).observe(seconds)
 

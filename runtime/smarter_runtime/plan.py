@@ -87,7 +87,7 @@ def plan(bot: Bot, history: Sequence[Message], wishes: Wishes, max_history_chara
         bot=bot,
         messages=prompt(config, history, selected, kept_from, now),
         selected=tuple(each.plugin.name for each in selected),
-        offered=frozenset(each.plugin.name for each in selected) | _offered_always(config),
+        offered=frozenset(each.plugin.name for each in selected) | _offered_always(config) | bot.functions,
         wishes=wishes,
     )
 

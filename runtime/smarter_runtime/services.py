@@ -16,6 +16,8 @@ from smarter_runtime.models.providers import Providers
 from smarter_runtime.page import Asset, assets
 from smarter_runtime.sessions import Sessions, Visitor
 from smarter_runtime.settings import Settings
+from smarter_runtime.tools import Tool
+from smarter_runtime.tools.functions import Platform
 
 
 @dataclass(kw_only=True)
@@ -51,7 +53,7 @@ class Services:
 def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Services:
     return Services(
         settings=settings,
-        configs=Configs(settings.config_directory, clock),
+        configs=Configs(settings.config_directory, clock, _platform(settings, clock)),
         providers=Providers(settings.secrets_directory),
         sessions=Sessions(settings.session_seconds),
         tokens=DailyTokens(clock),
@@ -59,6 +61,22 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
         metrics=Metrics(),
         clock=clock,
     )
+
+
+def _platform(settings: Settings, clock: Callable[[], datetime]) -> Platform:
+    def weather(name: str, language: str) -> Tool:
+        # An HTTP client weighs 0.2 s and 8 MiB: a bot that asks for no weather does without.
+        from smarter_runtime.tools.weather import WeatherService, get_current_weather
+
+        service = WeatherService(
+            forecast_url=settings.weather_url,
+            geocoding_url=settings.weather_geocoding_url,
+            allowed_cidrs=tuple(str(network) for network in settings.weather_allowed_cidrs),
+        )
+        return get_current_weather(name, service, language)
+
+    has_weather = settings.weather_url and settings.weather_geocoding_url
+    return Platform(clock=clock, weather=weather if has_weather else None)
 
 
 def of(request: Request) -> Services:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from smarter_crds import runtime_config
@@ -54,6 +54,16 @@ class Settings(BaseSettings):
 
     body_seconds: float = Field(30, gt=0)
     """Longest time for a request body to arrive."""
+
+    weather_url: str = "https://api.open-meteo.com/v1/forecast"
+    """Where `CurrentWeather` asks, with the API of Open-Meteo; its public service is free for non-commercial use only.
+    Empty, like the next one: there is no weather."""
+
+    weather_geocoding_url: str = "https://geocoding-api.open-meteo.com/v1/search"
+    """Where `CurrentWeather` looks up places."""
+
+    weather_allowed_cidrs: tuple[IPvAnyNetwork, ...] = ()
+    """Non-public networks in which the two may be, as a JSON list."""
 
     config_poll_seconds: float = Field(2, gt=0)
     """How often the config is looked at although the kernel tells of no change; 0.1 where it cannot (gVisor)."""

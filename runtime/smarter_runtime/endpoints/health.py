@@ -37,5 +37,5 @@ def _status(services: Services) -> RuntimeStatus:
         pod_uid=services.settings.pod_uid,
         config_hash=bot.config_hash if bot else "",
         loaded_at=bot.loaded_at if bot else services.clock(),
-        problems=services.configs.problems + (services.providers.problems(bot.config) if bot else ()),
+        problems=services.configs.problems + ((*services.providers.problems(bot.config), *bot.problems) if bot else ()),
     )

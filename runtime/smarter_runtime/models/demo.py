@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from smarter_runtime.events import Event, Finish, FinishReason, Message, Text, ToolCall, ToolOffer
 from smarter_runtime.models import CHARACTERS_PER_TOKEN, ModelRequest, Parameters, estimated_usage
 from smarter_runtime.models.demo_facts import best_facts, content_words, sentence, shared
+from smarter_runtime.models.demo_functions import FUNCTIONS, obvious_call, told
 
 SLOW_SUFFIX = "-slow"
 SLOW_PAUSE_SECONDS = 0.05
@@ -23,11 +24,21 @@ class Lookup:
     tool: str
     key: str
 
+    @property
+    def is_of_function(self) -> bool:
+        # A plugin may have the name of a function; its calls have a key.
+        return self.tool in FUNCTIONS and not self.key
+
 
 class DemoModel:
     """The same request always gives the same answer; a model name that ends in `-slow` writes slowly."""
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Event, None]:
+        if request.may_call_tools and (call := first_call(request)):
+            yield call
+            yield estimated_usage(request, call.arguments)
+            yield Finish("tool_calls")
+            return
         lookups = next_lookups(request) if request.may_call_tools else []
         for number, lookup in enumerate(lookups, len(_lookups_made(request.messages))):
             yield ToolCall(f"call_demo_{number}", lookup.tool, _arguments(lookup))
@@ -44,11 +55,19 @@ class DemoModel:
         yield Finish(reason)
 
 
+def first_call(request: ModelRequest) -> ToolCall | None:
+    """Return the call of a built-in function that the question obviously asks for."""
+    question, results = _current_turn(request.messages)
+    functions = [offer.name for offer in request.offers if not _keys(offer)]
+    call = None if results else obvious_call(question, functions)
+    return call and ToolCall(f"call_demo_{len(_lookups_made(request.messages))}", *call)
+
+
 def next_lookups(request: ModelRequest) -> list[Lookup]:
     """Return the call that fits the question best; when it told nothing, the next ones at once; then no more."""
     question, results = _current_turn(request.messages)
     words = content_words(question)
-    if not words or any(best_facts(text, words, lookup.key) for lookup, text in results):
+    if not words or any(lookup.is_of_function or best_facts(text, words, lookup.key) for lookup, text in results):
         return []
     ranked = _ranked(request.offers, words)
     return ranked[:1] if not results else ranked[1:MAX_LOOKUPS] if len(results) == 1 else []
@@ -58,6 +77,8 @@ def answer(request: ModelRequest) -> str:
     question, results = _current_turn(request.messages)
     words = content_words(question)
     for lookup, text in results:
+        if lookup.is_of_function:
+            return f"According to {lookup.tool}: {told(text)}"
         facts = best_facts(text, words, lookup.key)
         if facts:
             return f"According to {lookup.tool} ({lookup.key}): {sentence(facts)}"

@@ -53,7 +53,7 @@ def best_facts(result: str, words: frozenset[str], topic: str) -> list[Fact]:
 
     All of `result` is about `topic`: asking for the topic alone finds something, too.
     """
-    facts = list(_facts(_parsed(result), ()))
+    facts = all_facts(result)
     common = [(fact, (fact.words | content_words(topic)) & words) for fact in facts]
     spread = Counter(word for _, matched in common for word in matched)
     weights = {word: 1 + log(len(facts) / count) for word, count in spread.items()}
@@ -61,6 +61,10 @@ def best_facts(result: str, words: frozenset[str], topic: str) -> list[Fact]:
     best = max((score for score, _ in scored), default=0)
     chosen = [(score, fact) for score, fact in scored if score > 0 and score >= 0.6 * best]
     return [fact for _, fact in sorted(chosen, key=lambda pair: -pair[0])][:AT_MOST]
+
+
+def all_facts(result: str) -> list[Fact]:
+    return list(_facts(_parsed(result), ()))
 
 
 def sentence(facts: list[Fact]) -> str:
