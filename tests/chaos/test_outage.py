@@ -5,7 +5,7 @@ import signal
 import aiohttp
 
 from smarter_cluster.cluster import Cluster
-from support.api import Api, ApiError, eventually
+from support.api import Api, ApiError, eventually, until_empty
 from support.manifests import chatbot, exposed, plugin, provider
 from support.operator_process import OperatorProcess
 
@@ -37,10 +37,15 @@ async def test_the_operator_lives_through_an_outage_of_the_api_server_and_catche
 
     await eventually(taken, 30)
 
-    async def caught_up() -> bool:
-        config = await api.get("ConfigMap", namespace, "support-config")
-        service = await api.get("Service", namespace, "support")
-        return config != before and service is not None and await api.is_ready(namespace, "support")
+    async def behind() -> list[str]:
+        found = []
+        if await api.get("ConfigMap", namespace, "support-config") == before:
+            found.append("the config is the old one")
+        if await api.get("Service", namespace, "support") is None:
+            found.append("the Service is missing")
+        if not await api.is_ready(namespace, "support"):
+            found.append(f"not ready: {await api.condition(namespace, 'support', 'Ready')}")
+        return found
 
-    await eventually(caught_up, 60)
+    await until_empty(behind, 60)
     assert (operator.pid, operator.returncode) == (process, None)

@@ -64,7 +64,7 @@ class DataPlane:
     async def _run(self) -> None:
         while True:
             # An API server that was just given new kinds answers 429 for a moment; one that is killed does not answer.
-            with contextlib.suppress(ApiError, aiohttp.ClientError):
+            with contextlib.suppress(ApiError, aiohttp.ClientError, TimeoutError):
                 await self._pods()
                 await self._ingresses()
                 await self._certificates()
