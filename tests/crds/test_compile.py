@@ -84,6 +84,16 @@ WRONG_TYPE = provider("openai", type="Cohere")
             id="plugin-twice",
         ),
         pytest.param(
+            chatbot(plugins=[{"name": "calculator"}], functions=["Calculator", "CurrentWeather"]),
+            [plugin("calculator")],
+            Problem(
+                "ToolNameCollision",
+                "Plugin 'calculator' and the function `Calculator` would have tools of the same name; give the Plugin "
+                "another name, or remove one of the two.",
+            ),
+            id="plugin-named-like-a-function",
+        ),
+        pytest.param(
             chatbot(model={"providerRef": {"name": "openai"}}),
             [],
             Problem(

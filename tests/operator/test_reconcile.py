@@ -170,9 +170,9 @@ async def test_an_edit_that_makes_the_bot_unacceptable_leaves_the_last_good_conf
     async with Harness(acme(chatbot(exposure=exposed()))) as harness:
         await serving(harness)
         good = harness.served("support")
-        harness.cluster.edit("Chatbot", "support", spec=chatbot(functions=["Calculator"], exposure=exposed())["spec"])
+        harness.cluster.edit("Chatbot", "support", spec=chatbot(timeZone="Nowhere", exposure=exposed())["spec"])
         await harness.settle()
-        assert harness.cluster.condition("support", "Accepted") == ("False", "NotSupported")
+        assert harness.cluster.condition("support", "Accepted") == ("False", "InvalidTimeZone")
         assert harness.cluster.condition("support", "ConfigLive") == ("True", "Live")
         assert harness.served("support") == good
         assert harness.cluster.get("Ingress", "support")["spec"]["rules"][0]["host"] == "support.acme.example"

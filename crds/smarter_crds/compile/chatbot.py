@@ -159,6 +159,7 @@ def _config(bot: _Bot) -> RuntimeConfig:
         ),
         providers={name: provider_config(provider) for name, provider in bot.providers.items()},
         plugins=tuple(plugin.config for plugin in bot.plugins),
+        functions=tuple(sorted(spec.functions)),
         app=app_config(bot.chatbot, bot.language),
         hosts=bot.route.hosts,
         limits=_limits(bot),

@@ -11,6 +11,7 @@ from smarter_crds.compile.model import Platform, References
 from smarter_crds.compile.problems import Problem
 from smarter_crds.compile.providers import IGNORED_PARAMETERS, default_model, find_provider
 from smarter_crds.compile.support import CHATBOT, unsupported
+from smarter_crds.runtime_config import FUNCTION_TOOLS
 
 Check = Callable[[Chatbot, References, Platform], Iterator[Problem]]
 
@@ -54,6 +55,14 @@ def tools_have_different_names(chatbot: Chatbot, references: References, platfor
                 "ToolNameCollision",
                 f"`spec.plugins` names Plugin {name!r} {count} times, so {count} tools would have the same name; "
                 "remove all but one.",
+            )
+    named = {plugin.name for plugin in chatbot.spec.plugins}
+    for function in chatbot.spec.functions:
+        if FUNCTION_TOOLS[function] in named:
+            yield Problem(
+                "ToolNameCollision",
+                f"Plugin {FUNCTION_TOOLS[function]!r} and the function `{function}` would have tools of the same name; "
+                "give the Plugin another name, or remove one of the two.",
             )
 
 

@@ -45,7 +45,7 @@ CHATBOT: Mapping[str, Support] = {
     "systemPromptFrom": NO,
     "plugins": YES,
     "plugins[].name": YES,
-    "functions": NO,
+    "functions": YES,
     "app": YES,
     "app.title": YES,
     "app.assistantName": YES,

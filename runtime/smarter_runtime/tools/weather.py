@@ -3,8 +3,7 @@
 import json
 import logging
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
@@ -103,6 +102,9 @@ def get_current_weather(name: str, service: WeatherService, language: str) -> To
     )
 
 
+M = TypeVar("M", bound=BaseModel)
+
+
 @dataclass(frozen=True)
 class _Asked:
     session: aiohttp.ClientSession
@@ -117,12 +119,9 @@ class _Asked:
             "current": ",".join((*_CURRENT.values(), "weather_code")),
             "timezone": "auto",
         } | (_IMPERIAL if given.get("units") == "imperial" else {})
-        url = self.service.forecast_url
-        try:
-            forecast = _Forecast.model_validate_json(await self._get(url, query))
-        except ValidationError as error:
-            raise _unusable(url, "not the answer expected") from error
-        return {"place": str(place)} | _told(forecast) | {"source": urlsplit(url).hostname or ""}
+        forecast = await self._get(_Forecast, self.service.forecast_url, query)
+        source = URL(self.service.forecast_url).host or ""
+        return {"place": str(place)} | _told(forecast) | {"source": source}
 
     async def _place(self, location: str) -> _Place:
         # What cannot be printed cannot be written into an address either.
@@ -132,37 +131,38 @@ class _Asked:
         if not name:
             raise ToolFailed("'location' must begin with the name of a city.")
         query = {"name": name, "count": str(MAX_PLACES), "format": "json", "language": self.language.split("-")[0]}
-        url = self.service.geocoding_url
-        try:
-            places = _Places.model_validate_json(await self._get(url, query)).results
-        except ValidationError as error:
-            raise _unusable(url, "not the answer expected") from error
+        places = (await self._get(_Places, self.service.geocoding_url, query)).results
         fitting = [place for place in places if all(place.lies_in(area) for area in areas if area)]
         if fitting:
             return fitting[0]
         found = f"; there are: {'; '.join(str(place) for place in places)}" if places else ""
         raise ToolFailed(f"There is no place {location!r}{found}.")
 
-    async def _get(self, url: str, query: dict[str, str]) -> bytes:
+    async def _get(self, model: type[M], url: str, query: dict[str, str]) -> M:
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         try:
             # The setting may have a query of its own, such as a customer's key.
             address = URL(url).update_query(query)
             async with self.session.get(address, timeout=timeout, allow_redirects=False) as response:
                 if response.status != 200:
-                    raise _unusable(url, f"status {response.status}")
-                return await _body(url, response)
+                    raise _failed(UNUSABLE, model, f"status {response.status}")
+                return model.model_validate_json(await _body(response))
+        except (ValidationError, _TooLarge) as error:
+            raise _failed(UNUSABLE, model, type(error).__name__) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            _log(url, type(error).__name__)
-            raise ToolFailed(UNREACHABLE) from error
+            raise _failed(UNREACHABLE, model, type(error).__name__) from error
 
 
-async def _body(url: str, response: aiohttp.ClientResponse) -> bytes:
+class _TooLarge(Exception):
+    pass
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
     raw = bytearray()
     async for piece in response.content.iter_any():
         raw += piece
         if len(raw) > MAX_BYTES:
-            raise _unusable(url, "too many bytes")
+            raise _TooLarge
     return bytes(raw)
 
 
@@ -177,11 +177,7 @@ def _told(forecast: _Forecast) -> dict[str, str]:
     return {"time": f"{forecast.current.time} ({forecast.timezone})", "weather": words} | told
 
 
-def _unusable(url: str, why: str) -> ToolFailed:
-    _log(url, why)
-    return ToolFailed(UNUSABLE)
-
-
-def _log(url: str, why: str) -> None:
-    # The host only: the query may hold a key.
-    logger.warning("weather service failed", extra={"host": urlsplit(url).hostname, "why": why})
+def _failed(text: str, wanted: type[BaseModel], why: str) -> ToolFailed:
+    # Neither the address, which may hold a key, nor what was asked.
+    logger.warning("weather service failed", extra={"wanted": wanted.__name__.lstrip("_"), "why": why})
+    return ToolFailed(text)
