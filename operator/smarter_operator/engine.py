@@ -1,6 +1,7 @@
 """The operator's core: takes events in, keeps the cache, and runs the queues. It knows no watching library."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,11 @@ USERS_SECONDS = 1.0
 
 RETRY_LIST_SECONDS = 2.0
 
+FIRST_LISTS_SECONDS = 10.0
+"""So long after our own first list, lists of the watches are their first ones too, and mean nothing."""
+
+RELIST_SETTLES_SECONDS = 2.0
+
 
 class Engine:
     """Feed it with `event`; `run` works until cancelled."""
@@ -40,6 +46,8 @@ class Engine:
         self._settings = settings
         self.cache = Cache()
         self.synced = asyncio.Event()
+        self._synced_at = float("inf")
+        self._relisted = asyncio.Event()
         self.queue: WorkQueue[watching.Key] = WorkQueue(self._process, settings.workers)
         reports = PodReports()
         self._prober = PodProber(self.cache, cluster, client, reports, self._pod_says_something_new)
@@ -110,17 +118,29 @@ class Engine:
                 logger.warning("cannot list", extra={"error": str(error), "retry_seconds": RETRY_LIST_SECONDS})
                 await asyncio.sleep(RETRY_LIST_SECONDS)
             else:
+                self._synced_at = asyncio.get_running_loop().time()
                 self.synced.set()
                 logger.info("synced", extra={"chatbots": len(list(self.cache.all(CHATBOT)))})
                 return
 
+    def relisted(self) -> None:
+        """Be told that a watch began anew with a list: what vanished meanwhile was reported to nobody."""
+        if asyncio.get_running_loop().time() > self._synced_at + FIRST_LISTS_SECONDS:
+            self._relisted.set()
+
     async def _resync_forever(self) -> None:
         while True:
-            await asyncio.sleep(self._settings.resync_seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.resync_seconds):
+                    await self._relisted.wait()
+            # The lists of other kinds follow within moments; one resync is for all.
+            await asyncio.sleep(RELIST_SETTLES_SECONDS)
+            self._relisted.clear()
             try:
                 await self.resync()
             except ClusterError as error:
                 logger.warning("cannot list", extra={"error": str(error)})
+                self._relisted.set()
 
     async def resync(self) -> None:
         """List everything anew: what a watch missed is taken in, what vanished unseen is pruned."""

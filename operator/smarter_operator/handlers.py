@@ -75,5 +75,8 @@ def _feed(engine: Engine, kind: Kind) -> Callable[..., Awaitable[None]]:
     async def feed(event: kopf.RawEvent, **_: Any) -> None:
         manifest = dict(event["object"])
         engine.event(kind, manifest, gone=event["type"] == "DELETED")
+        if event["type"] is None:
+            # kopf lists anew after a gap, and compares with nothing: what is gone produces no event.
+            engine.relisted()
 
     return feed

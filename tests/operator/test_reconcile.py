@@ -324,6 +324,18 @@ async def test_plugins_and_providers_say_whether_they_are_usable_and_how_many_us
 
 
 @virtual_time
+async def test_what_vanished_while_a_watch_was_cut_is_missed_as_soon_as_it_lists_anew() -> None:
+    cluster = acme(chatbot())
+    async with Harness(cluster) as harness:
+        await harness.settle(20)
+        cluster.on_change = lambda kind, manifest, gone: None
+        del cluster.objects["Service", "acme", "support"]
+        harness.engine.relisted()
+        await harness.settle(5)
+        assert ("Service", "acme", "support") in cluster.objects
+
+
+@virtual_time
 async def test_what_vanished_unseen_is_pruned_by_the_next_list() -> None:
     cluster = acme(plugin(), chatbot(plugins=[{"name": "returns"}]))
     async with Harness(cluster) as harness:
