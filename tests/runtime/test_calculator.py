@@ -4,6 +4,7 @@ import ast
 import json
 import operator
 import time
+import warnings
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -137,6 +138,14 @@ async def test_what_it_does_not_compute_is_told_in_a_sentence(expression: str, f
     result = await called(json.dumps({"expression": expression}))
     assert result.is_error
     assert len(result.content) < 400
+
+
+def test_nothing_is_written_to_the_log_about_what_cannot_be_read() -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with pytest.raises(NotComputable):
+            value_of("1..0if 1 else 2")
+    assert warned == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ at most `DIGITS` digits and an exponent of at most `MAX_EXPONENT`, so that no st
 import ast
 import math
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from decimal import (
     ROUND_FLOOR,
@@ -37,7 +38,6 @@ _STRANGER = re.compile(r"[^0-9a-z_.,+\-*/%^() ]")
 _NUMBER = r"(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?"
 # `15%` is a percentage unless a number, a name or a parenthesis follows, which is divided by: `17 % 5`.
 _PERCENT = re.compile(rf"(?<![\w.])({_NUMBER}) *%(?= *(?:$|[)+\-*/^,]|of\b))")
-# Also what Python's parser would warn of, such as `1if`.
 _GLUED = re.compile(rf"(?<![\w.])(?>{_NUMBER})[a-z_]")
 
 
@@ -75,7 +75,10 @@ def _normal(expression: str) -> str:
 
 def _parsed(text: str) -> ast.expr:
     try:
-        return ast.parse(text, mode="eval").body
+        # The parser warns of oddities such as `1..0if`, and nobody reads it.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise NotComputable(f"The expression cannot be read; {_HELP}") from None
 
