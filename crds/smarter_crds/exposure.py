@@ -48,7 +48,8 @@ class ExposureTls(ApiModel):
         None,
         description="`Issuer`: cert-manager makes a certificate per host. `Secret`: the certificate in `secretName` is "
         "used. `External`: TLS ends in front of the cluster. `Disabled`: plain HTTP. Default: `Issuer` "
-        "if an issuer is named here or by the platform, else as the platform says, `Disabled`.",
+        "if an issuer is named here or by the platform, else as the platform says, `Disabled`; with type "
+        "`HTTPRoute` always `External`, for the Gateway's listener holds the certificate.",
     )
     issuer_ref: IssuerRef | None = Field(
         None, description="Issuer for mode `Issuer`. Default: the platform's default issuer."

@@ -27,6 +27,10 @@ class NotFound(ClusterError):
     """The object, its namespace or its whole API is not there."""
 
 
+class ApiMissing(NotFound):
+    """The API of another product is not installed, so that none of its kinds exists."""
+
+
 class Rejected(ClusterError):
     """The API server or an admission policy refused the object; a person must act."""
 
@@ -38,7 +42,11 @@ class Cluster(Protocol):
         """Return all objects of `kind` that match its selector; none where the API is missing."""
 
     async def read_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """Return `{metadata: …}` of one object, whoever made it, or None."""
+        """Return `{metadata: …}` of one object, whoever made it, or None.
+
+        Raises:
+            ApiMissing: when `kind` is optional and its API is not there.
+        """
 
     async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Apply on the server: create the object, or change the fields that we own."""

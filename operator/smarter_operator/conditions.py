@@ -1,33 +1,16 @@
-"""Facts → conditions. Every reason and every sentence of a Chatbot's status stands here."""
+"""Facts → conditions: the reasons and sentences of a Chatbot's status."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from smarter_crds.compile import Compiled, Problem
+from smarter_crds.compile import Problem
 from smarter_operator.cluster import Manifest
-from smarter_operator.kinds import CERTIFICATE, DEPLOYMENT, INGRESS
+from smarter_operator.exposure import certificate_ready, route_ready
+from smarter_operator.kinds import DEPLOYMENT
 from smarter_operator.observe import World
+from smarter_operator.outcome import Outcome, Verdict
 from smarter_operator.pods import PodReport
 
-CERT_MANAGER_MISSING = "CertManagerMissing"
 NOT_ASKED = "NotAsked"
-
-Verdict = tuple[str, str, str]
-"""Status, reason and message."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How one reconciliation went."""
-
-    compiled: Compiled
-    world: World
-    problems: tuple[Problem, ...] = ()
-    """Why the Chatbot is not accepted."""
-    refused: tuple[Problem, ...] = ()
-    """Children that the API server did not take."""
-    config_hash: str = ""
-    """Of the config that the pods shall serve; the last good one when the Chatbot is not accepted."""
 
 
 def conditions(bot: str, outcome: Outcome) -> dict[str, Verdict]:
@@ -37,8 +20,8 @@ def conditions(bot: str, outcome: Outcome) -> dict[str, Verdict]:
         "PluginsResolved": _plugins_resolved(outcome),
         "ConfigLive": _config_live(outcome),
         "Available": _available(bot, outcome),
-        "RouteReady": _route_ready(bot, outcome),
-        "CertificateReady": _certificate_ready(outcome),
+        "RouteReady": route_ready(bot, outcome),
+        "CertificateReady": certificate_ready(outcome),
     }
     return found | {"Ready": _ready(found, outcome)}
 
@@ -95,10 +78,8 @@ def _available(bot: str, outcome: Outcome) -> Verdict:
     world = outcome.world
     if outcome.compiled.settled.state == "Offline" and not outcome.problems:
         return _stopped(world)
-
-    refused = [problem for problem in outcome.refused if problem.reason != CERT_MANAGER_MISSING]
-    if refused:
-        return "False", refused[0].reason, _sentences(refused)
+    if outcome.refused:
+        return "False", outcome.refused[0].reason, _sentences(outcome.refused)
     live = world.child(DEPLOYMENT, bot)
     if live is None:
         return "False", "NotDeployed", "There is no Deployment yet."
@@ -149,54 +130,6 @@ def _pod_failure(world: World) -> Verdict | None:
 def _unschedulable(pod: Manifest) -> str:
     conditions = pod.get("status", {}).get("conditions", [])
     return next((c.get("message", "") for c in conditions if c.get("reason") == "Unschedulable"), "")
-
-
-def _route_ready(bot: str, outcome: Outcome) -> Verdict:
-    settled = outcome.compiled.settled
-    if not outcome.problems and settled.state == "Offline":
-        return "True", "Offline", "No route is needed: the chatbot is offline."
-    if not outcome.problems and not settled.hosts:
-        return "True", "NotExposed", "No route is needed: no host is asked for."
-    live = outcome.world.child(INGRESS, bot)
-    if live is None:
-        return "False", "NotRouted", "There is no Ingress yet."
-    if live.get("status", {}).get("loadBalancer", {}).get("ingress"):
-        return "True", "Routed", "The Ingress has an address."
-    ingress_class = live["spec"].get("ingressClassName")
-    whose = f"IngressClass {ingress_class!r}" if ingress_class else "the default IngressClass"
-    return "False", "NoAddress", f"Ingress {bot!r} has no address yet; check that the controller of {whose} runs."
-
-
-def _certificate_ready(outcome: Outcome) -> Verdict:
-    settled = outcome.compiled.settled
-    if not outcome.problems and (settled.tls_mode != "Issuer" or not settled.hosts):
-        return "True", "NotNeeded", "No certificate is asked for."
-    if missing := next((problem for problem in outcome.refused if problem.reason == CERT_MANAGER_MISSING), None):
-        return "False", missing.reason, missing.message
-    certificates = outcome.world.of_kind(CERTIFICATE)
-    if not certificates:
-        return "False", "NotIssued", "There is no Certificate yet."
-    for certificate in certificates:
-        if not _is_ready(certificate):
-            return (
-                "False",
-                "NotIssued",
-                f"Certificate {certificate['metadata']['name']!r}: {_ready_message(certificate)}",
-            )
-    return "True", "Issued", f"All certificates ({len(certificates)}) are valid."
-
-
-def _is_ready(certificate: Manifest) -> bool:
-    return _ready_condition(certificate).get("status") == "True"
-
-
-def _ready_message(certificate: Manifest) -> str:
-    return _ready_condition(certificate).get("message", "cert-manager has not looked at it yet; check that it runs.")
-
-
-def _ready_condition(certificate: Manifest) -> dict[str, str]:
-    found: Sequence[dict[str, str]] = certificate.get("status", {}).get("conditions", [])
-    return next((condition for condition in found if condition["type"] == "Ready"), {})
 
 
 def _sentences(problems: Sequence[Problem]) -> str:

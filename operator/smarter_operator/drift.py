@@ -11,7 +11,7 @@ from smarter_operator.cluster import Manifest
 _ATOMIC = frozenset({"selector", "matchLabels"})
 """Maps that Kubernetes treats as one value: who owns it owns the absence of further keys too."""
 
-_WHOLE = frozenset({"ingress", "egress"})
+_WHOLE = frozenset({"ingress", "egress", "parentRefs", "backendRefs"})
 """Lists that Kubernetes treats as one value, of which we write every member: whatever else is in them is drift."""
 
 _QUANTITIES = frozenset({"requests", "limits", "sizeLimit"})

@@ -14,7 +14,7 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
 from smarter_operator import metrics, names
-from smarter_operator.cluster import ClusterError, Conflict, Manifest, NotFound, Rejected, Unavailable
+from smarter_operator.cluster import ApiMissing, ClusterError, Conflict, Manifest, NotFound, Rejected, Unavailable
 from smarter_operator.kinds import POD, Kind
 
 _APPLY = "application/apply-patch+yaml"
@@ -88,6 +88,8 @@ class KubernetesCluster:
         try:
             path = kind.path(namespace, name)
             return await self.call(Request(verb="GET", kind=kind, path=path, accept=_METADATA_ONLY))
+        except ApiMissing:
+            raise
         except NotFound:
             return None
 
@@ -128,6 +130,8 @@ class KubernetesCluster:
         metrics.api_request(request.verb, request.kind.name, str(response.status), time.perf_counter() - started)
         if response.status < 300:
             return _parse(answer)
+        if response.status == 404 and request.kind.optional and not _names_an_object(answer):
+            raise ApiMissing(f"{what}: the API {request.kind.api_version} is not installed")
         raise _error(response.status, f"{what}: {_message(answer)}", response.headers.get("Retry-After", ""))
 
     def _send(self, request: "Request") -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
@@ -168,6 +172,14 @@ def _message(answer: bytes) -> str:
         return str(orjson.loads(answer)["message"])
     except (ValueError, KeyError, TypeError):
         return "the answer is no Kubernetes Status"
+
+
+def _names_an_object(answer: bytes) -> bool:
+    """Tell whether a 404 says which object is not there; where the whole path is unknown, it does not."""
+    try:
+        return bool(orjson.loads(answer)["details"]["name"])
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _error(code: int, message: str, retry_after: str) -> ClusterError:

@@ -1,7 +1,7 @@
 """The steps by which one Chatbot becomes what it asks for: observe → compile → check → apply → prune → report."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from smarter_crds.chatbot import Chatbot
@@ -9,12 +9,13 @@ from smarter_crds.chatbot_status import ChatbotDefaults
 from smarter_crds.compile import Compiled, Problem, Settled, compile_chatbot, parse
 from smarter_crds.workload import Resources
 from smarter_operator import apply, checks, resources
+from smarter_operator.apis import MissingApis
 from smarter_operator.cache import Cache, ObjectName
 from smarter_operator.cluster import Cluster, Manifest
-from smarter_operator.conditions import Outcome
 from smarter_operator.kinds import CHATBOT, CONFIG_MAP
 from smarter_operator.names import config_map
 from smarter_operator.observe import World, observe
+from smarter_operator.outcome import Outcome
 from smarter_operator.pods import PodProber, PodReports
 from smarter_operator.reporting import Reporter
 from smarter_operator.resources.config_map import good_config
@@ -36,6 +37,7 @@ class ChatbotReconciler:
     settings: Settings
     ask_pods: Callable[[Iterable[ObjectName]], None]
     now: Callable[[], datetime]
+    apis: MissingApis = field(default_factory=MissingApis)
 
     async def reconcile(self, namespace: str, name: str) -> float | None:
         """Do what the Chatbot asks for and report how far that went; repeating it is harmless."""
@@ -47,26 +49,30 @@ class ChatbotReconciler:
         outcome = await self._converge(raw)
         self.ask_pods(self.prober.want((namespace, name), outcome.config_hash))
         held_seconds = await self.reporter.report(raw, outcome, self.now())
-        obstacle = outcome.refused or any(problem.reason == "NameTaken" for problem in outcome.problems)
-        return held_seconds or (LOOK_AGAIN_SECONDS if obstacle else None)
+        return held_seconds or (LOOK_AGAIN_SECONDS if _must_look_again(outcome) else None)
 
     async def _converge(self, raw: Manifest) -> Outcome:
         uid = raw["metadata"]["uid"]
         world = observe(raw, self.cache, self.reports)
         chatbot, compiled = _compile(raw, world, self.settings)
         desired = self._desired(chatbot, compiled, world) if chatbot and compiled.config else []
-        strangers = await apply.strangers(desired, uid, world, self.cluster)
+        possible = apply.possible(desired, world, self.apis)
+        strangers = await apply.strangers(possible, uid, world, self.cluster, self.apis)
         facts = checks.Facts(uid=uid, compiled=compiled, world=world, desired=tuple(desired), strangers=strangers)
         problems, refused = checks.problems(facts), []
         if not problems:
-            refused = await apply.apply_children(desired, world, self.cluster, self.cache)
-            await apply.prune(desired, world, self.cluster)
+            # Looking for strangers has found out which APIs are missing.
+            missing = apply.missing(possible, world, self.apis)
+            possible = [child for child in possible if child["kind"] not in missing]
+            refused = await apply.apply_children(possible, world, self.cluster, self.cache, self.apis)
+            await apply.prune(desired, world, self.cluster, self.cache)
         world = observe(raw, self.cache, self.reports)
         return Outcome(
             compiled=compiled,
             world=world,
             problems=problems,
             refused=tuple(refused),
+            missing=apply.missing(desired, world, self.apis),
             config_hash=_served_hash(raw["metadata"]["name"], world),
         )
 
@@ -96,6 +102,7 @@ def _unreadable(problem: Problem) -> Compiled:
         class_name="",
         tls_mode="Disabled",
         issuer_ref=None,
+        gateway_ref=None,
     )
     return Compiled(
         config=None,
@@ -110,6 +117,11 @@ def _unreadable(problem: Problem) -> Compiled:
         plugins=(),
         secrets=(),
     )
+
+
+def _must_look_again(outcome: Outcome) -> bool:
+    name_taken = any(problem.reason == "NameTaken" for problem in outcome.problems)
+    return bool(outcome.refused or outcome.missing) or name_taken
 
 
 def _served_hash(bot: str, world: World) -> str:

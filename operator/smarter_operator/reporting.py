@@ -9,8 +9,9 @@ from smarter_crds.base import API_VERSION
 from smarter_operator import metrics
 from smarter_operator.cache import Cache, ObjectName
 from smarter_operator.cluster import Cluster, Manifest
-from smarter_operator.conditions import NOT_ASKED, Outcome
+from smarter_operator.conditions import NOT_ASKED
 from smarter_operator.kinds import CHATBOT, Kind
+from smarter_operator.outcome import Outcome
 from smarter_operator.status import Status, chatbot_status
 
 HOLD_SECONDS = 3.0

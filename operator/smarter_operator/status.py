@@ -6,8 +6,9 @@ from typing import Any
 
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
-from smarter_operator.conditions import Outcome, Verdict, conditions
+from smarter_operator.conditions import conditions
 from smarter_operator.kinds import CERTIFICATE, DEPLOYMENT
+from smarter_operator.outcome import Outcome, Verdict
 
 Status = dict[str, Any]
 

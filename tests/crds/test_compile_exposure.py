@@ -6,9 +6,9 @@ import pytest
 
 from smarter_crds import Chatbot, Provider
 from smarter_crds.base import Metadata
-from smarter_crds.compile import Platform, References, compile_chatbot
+from smarter_crds.compile import Compiled, Platform, References, compile_chatbot
 from smarter_crds.compile.exposure import default_host
-from smarter_crds.exposure import IssuerRef
+from smarter_crds.exposure import GatewayRef, IssuerRef
 from support.manifests import chatbot, provider
 
 PLATFORM = Platform(base_domain="bots.example")
@@ -82,6 +82,67 @@ def test_where_a_bot_is_reached(
     assert (result.hosts, result.url, result.settled.issuer_ref) == (hosts, url, issuer)
     assert result.config.hosts == hosts
     assert result.settled.exposure_type == ("Ingress" if hosts else "None")
+
+
+GATEWAY = {"type": "HTTPRoute", "hosts": ["a.example"], "gatewayRef": {"name": "public"}}
+
+
+@pytest.mark.parametrize(
+    ("tls", "platform", "url"),
+    [
+        pytest.param({}, Platform(), "https://a.example", id="by-default-the-gateway-terminates-tls"),
+        pytest.param({}, Platform(issuer_ref=IssuerRef(name="ca")), "https://a.example", id="whatever-the-issuer"),
+        pytest.param({"mode": "Disabled"}, Platform(), "http://a.example", id="tls-disabled"),
+    ],
+)
+def test_where_a_bot_behind_a_gateway_is_reached(tls: dict[str, Any], platform: Platform, url: str) -> None:
+    result = compiled(GATEWAY | {"tls": tls}, platform)
+    assert result.problems == ()
+    assert (result.url, result.settled.issuer_ref) == (url, None)
+    assert result.settled.gateway_ref == GatewayRef(name="public")
+    assert result.settled.class_name == ""
+
+
+def test_a_certificate_for_a_gateway_is_refused_with_the_way_out() -> None:
+    [problem] = compiled(GATEWAY | {"tls": {"mode": "Issuer"}}, Platform()).problems
+    assert problem.reason == "NotSupported"
+    assert "use `External`, or use type `Ingress`" in problem.message
+
+
+def test_more_hosts_than_a_route_carries_are_refused() -> None:
+    hosts = [f"{number}.example" for number in "abcdefghijklmnopq"]
+    [problem] = compiled(GATEWAY | {"hosts": hosts}, Platform()).problems
+    assert problem.reason == "TooManyHosts"
+    assert "17 hosts" in problem.message
+    assert compiled(GATEWAY | {"hosts": hosts[1:]}, Platform()).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("exposure", "warnings"),
+    [
+        pytest.param(
+            GATEWAY | {"className": "nginx", "tls": {"issuerRef": {"name": "ca"}}},
+            (
+                "`spec.exposure.className` has no effect with type `HTTPRoute`.",
+                "`spec.exposure.tls.issuerRef` has no effect with mode `External`.",
+            ),
+            id="an-ingress-class-and-an-issuer-for-a-gateway",
+        ),
+        pytest.param(
+            {"hosts": ["a.example"], "gatewayRef": {"name": "public"}},
+            ("`spec.exposure.gatewayRef` has no effect with type `Ingress`.",),
+            id="a-gateway-for-an-ingress",
+        ),
+    ],
+)
+def test_what_has_no_effect_is_said(exposure: dict[str, Any], warnings: tuple[str, ...]) -> None:
+    result = compiled(exposure, Platform())
+    assert (result.problems, result.warnings) == ((), warnings)
+
+
+def compiled(exposure: dict[str, Any], platform: Platform) -> Compiled:
+    references = References(providers={"demo": Provider.model_validate(provider())})
+    return compile_chatbot(Chatbot.model_validate(chatbot(exposure=exposure)), references, platform)
 
 
 @pytest.mark.parametrize(

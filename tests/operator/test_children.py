@@ -34,6 +34,15 @@ CASES: Mapping[str, dict[str, Any]] = {
     "not-exposed": {"bot": {"exposure": {"type": "None"}}},
     "tls-disabled": {"bot": {"exposure": exposed(mode="Disabled")}},
     "offline": {"bot": {"state": "Offline"}},
+    "http-route": {
+        "bot": {
+            "exposure": {
+                "type": "HTTPRoute",
+                "hosts": ["support.acme.example"],
+                "gatewayRef": {"name": "public", "namespace": "infra", "sectionName": "https"},
+            }
+        }
+    },
     "no-network-policy": {"bot": {"networkPolicy": {"enabled": False}}},
     "allowed-networks": {
         "bot": {

@@ -6,8 +6,9 @@ from smarter_crds import Chatbot, Provider
 from smarter_crds.compile import Platform, Problem, References, compile_chatbot
 from smarter_crds.exposure import IssuerRef
 from smarter_operator.cluster import Manifest
-from smarter_operator.conditions import CERT_MANAGER_MISSING, Outcome, Verdict, conditions
+from smarter_operator.conditions import conditions
 from smarter_operator.observe import World
+from smarter_operator.outcome import Outcome, Verdict
 from support.manifests import chatbot, exposed, provider
 
 Children = dict[tuple[str, str], Manifest]
@@ -42,12 +43,35 @@ def waiting(reason: str, message: str = "", last_words: str = "") -> Manifest:
     return pod(containerStatuses=[container])
 
 
-def judge(children: Children | None = None, *pods: Manifest, refused: tuple[Problem, ...] = ()) -> dict[str, Verdict]:
-    parsed = Chatbot.model_validate(chatbot(exposure=exposed()))
+def http_route(*answers: Manifest) -> Children:
+    spec = {"parentRefs": [{"name": "public", "namespace": "infra"}]}
+    metadata = {"namespace": "acme", "generation": 2}
+    return {("HTTPRoute", "support"): {"metadata": metadata, "spec": spec, "status": {"parents": list(answers)}}}
+
+
+def said(accepted: str, resolved: str, message: str = "", gateway: str = "public", generation: int = 2) -> Manifest:
+    """Return what a controller says about our route and its Gateway."""
+    found = [("Accepted", accepted), ("ResolvedRefs", resolved)]
+    conditions = [
+        {"type": name, "status": status, "message": message, "observedGeneration": generation} for name, status in found
+    ]
+    return {"parentRef": {"name": gateway, "namespace": "infra"}, "conditions": conditions}
+
+
+def judge(
+    children: Children | None = None,
+    *pods: Manifest,
+    refused: tuple[Problem, ...] = (),
+    missing: frozenset[str] = frozenset(),
+    exposure: Manifest | None = None,
+) -> dict[str, Verdict]:
+    parsed = Chatbot.model_validate(chatbot(exposure=exposure or exposed()))
     references = References(providers={"demo": Provider.model_validate(provider())})
     compiled = compile_chatbot(parsed, references, PLATFORM)
     world = World(references=references, children=children or {}, pods=pods)
-    return conditions("support", Outcome(compiled=compiled, world=world, refused=refused, config_hash="ab"))
+    return conditions(
+        "support", Outcome(compiled=compiled, world=world, refused=refused, missing=missing, config_hash="ab")
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,10 +117,6 @@ def test_whether_it_is_available(children: Children, pods: tuple[Manifest, ...],
         pytest.param("CertificateReady", {}, (), ("False", "NotIssued"), id="no-certificate"),
         pytest.param("CertificateReady", certificate("False", "denied"), (), ("False", "NotIssued"), id="denied"),
         pytest.param("CertificateReady", certificate("True", ""), (), ("True", "Issued"), id="issued"),
-        pytest.param(
-            "CertificateReady", {}, (Problem(CERT_MANAGER_MISSING, "install it"),), ("False", CERT_MANAGER_MISSING),
-            id="no-cert-manager",
-        ),
         pytest.param("Available", {}, (Problem("ApplyRefused", "quota"),), ("False", "ApplyRefused"), id="refused"),
     ],
 )  # fmt: skip
@@ -104,6 +124,64 @@ def test_whether_it_is_reached(
     condition: str, children: Children, refused: tuple[Problem, ...], verdict: tuple[str, str]
 ) -> None:
     assert judge(children, refused=refused)[condition][:2] == verdict
+
+
+GATEWAY = {
+    "type": "HTTPRoute",
+    "hosts": ["support.acme.example"],
+    "gatewayRef": {"name": "public", "namespace": "infra"},
+}
+
+
+@pytest.mark.parametrize(
+    ("children", "verdict"),
+    [
+        pytest.param({}, ("False", "NotRouted", "There is no HTTPRoute yet."), id="no-route"),
+        pytest.param(ingress("192.0.2.1"), ("False", "NotRouted", "no HTTPRoute"), id="an-ingress-does-not-count"),
+        pytest.param(http_route(), ("False", "NoGateway", "Gateway 'infra/public' exists"), id="nobody-answers"),
+        pytest.param(
+            http_route(said("True", "True", gateway="other")), ("False", "NoGateway", "infra/public"),
+            id="another-gateway-answers",
+        ),
+        pytest.param(http_route(said("True", "True")), ("True", "Routed", "infra/public"), id="accepted"),
+        pytest.param(
+            http_route(said("False", "True", "No matching listener hostname.")),
+            ("False", "NotAccepted", "No matching listener hostname."), id="not-accepted",
+        ),
+        pytest.param(
+            http_route(said("True", "False", "Service not found.")),
+            ("False", "NotAccepted", "Service not found."), id="not-resolved",
+        ),
+        pytest.param(
+            http_route(said("True", "True", generation=1)),
+            ("False", "NotAccepted", "not judged the newest"), id="said-of-an-older-route",
+        ),
+        pytest.param(
+            http_route(said("False", "True", "Not mine."), said("True", "True")), ("True", "Routed", ""),
+            id="one-of-two-controllers-accepts",
+        ),
+    ],
+)  # fmt: skip
+def test_whether_a_gateway_routes_to_it(children: Children, verdict: Verdict) -> None:
+    status, reason, message = judge(children, exposure=GATEWAY)["RouteReady"]
+    assert (status, reason) == verdict[:2]
+    assert verdict[2] in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "exposure", "condition", "reason"),
+    [
+        pytest.param("Certificate", exposed(), "CertificateReady", "CertManagerMissing", id="cert-manager"),
+        pytest.param("HTTPRoute", GATEWAY, "RouteReady", "GatewayApiMissing", id="gateway-api"),
+    ],
+)
+def test_an_api_that_is_missing_is_a_reason_of_its_own(
+    kind: str, exposure: Manifest, condition: str, reason: str
+) -> None:
+    found = judge(deployment(), missing=frozenset({kind}), exposure=exposure)
+    assert found[condition][:2] == ("False", reason)
+    assert "install it" in found[condition][2]
+    assert found["Available"][:2] == ("True", "Serving")
 
 
 def test_a_certificate_is_explained_in_the_words_of_its_issuer() -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client.configuration import Configuration
 
-from smarter_operator.cluster import ClusterError, Conflict, NotFound, Rejected, Unavailable
+from smarter_operator.cluster import ApiMissing, ClusterError, Conflict, NotFound, Rejected, Unavailable
 from smarter_operator.kinds import CERTIFICATE, PLUGIN, SERVICE
 from smarter_operator.kubernetes_cluster import KubernetesCluster, new_session
 from smarter_operator.pod_client import HttpStatusClient
@@ -115,6 +115,35 @@ async def test_a_list_is_read_page_by_page_and_limited_to_what_is_ours() -> None
 async def test_an_api_that_is_not_installed_lists_nothing() -> None:
     async with cluster_of(Server(status(404, "page not found"))) as cluster:
         assert await cluster.list_objects(CERTIFICATE) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        pytest.param(web.Response(status=404, text="404 page not found"), ApiMissing, id="no-api"),
+        pytest.param(
+            web.json_response({"message": "not there", "details": {"name": "acme"}}, status=404), NotFound,
+            id="no-namespace",
+        ),
+    ],
+)  # fmt: skip
+async def test_an_api_that_is_not_installed_is_told_from_a_namespace_that_is_gone(
+    answer: web.Response, error: type[ClusterError]
+) -> None:
+    manifest = {"kind": "Certificate", "metadata": {"name": "support", "namespace": "acme"}}
+    async with cluster_of(Server(answer)) as cluster:
+        with pytest.raises(error) as caught:
+            await cluster.apply(CERTIFICATE, manifest)
+    assert type(caught.value) is error
+
+
+async def test_a_name_in_an_api_that_is_not_installed_is_not_free() -> None:
+    missing = web.Response(status=404, text="404 page not found")
+    absent = web.json_response({"message": "not there", "details": {"name": "support"}}, status=404)
+    async with cluster_of(Server(missing, absent)) as cluster:
+        with pytest.raises(ApiMissing, match=r"cert-manager.io/v1 is not installed"):
+            await cluster.read_metadata(CERTIFICATE, "acme", "support")
+        assert await cluster.read_metadata(CERTIFICATE, "acme", "support") is None
 
 
 async def test_only_metadata_of_a_names_holder_is_read() -> None:

@@ -90,6 +90,11 @@ def test_where_the_pods_may_go(
     assert lets_out(policy(provider_spec), address, port) is expected
 
 
+def test_the_weather_is_asked_for_outside() -> None:
+    assert lets_out(policy({}, functions=["CurrentWeather"]), "8.8.8.8", HTTPS)
+    assert not lets_out(policy({}, functions=["Calculator"]), "8.8.8.8", HTTPS)
+
+
 def test_every_exception_lies_within_its_network() -> None:
     spec = policy(OPENAI | {"allowedCIDRs": ["0.0.0.0/0", "fd00::/8"]})
     blocks = [peer["ipBlock"] for rule in spec["egress"] for peer in rule.get("to", [])]

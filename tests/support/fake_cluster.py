@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from smarter_operator.cluster import ClusterError, Conflict, Manifest
+from smarter_operator.cluster import ApiMissing, ClusterError, Conflict, Manifest
 from smarter_operator.kinds import BY_NAME, Kind
 
 ADMIN = "admin"
@@ -21,6 +21,7 @@ class FakeCluster:
         """(verb, kind, name) of every mutating call the operator made."""
         self.reads: list[tuple[str, str]] = []
         self.missing_apis: set[str] = set()
+        """Kinds whose API is not installed."""
         self.refuse: Callable[[str, Manifest], ClusterError | None] = lambda verb, manifest: None
         """Returns the error with which a call shall fail."""
         self.on_change: Callable[[Kind, Manifest, bool], None] = lambda kind, manifest, gone: None
@@ -42,7 +43,7 @@ class FakeCluster:
 
     def remove(self, kind: str, name: str, namespace: str = "acme") -> None:
         gone = self.objects.pop((kind, namespace, name))
-        self.on_change(BY_NAME[kind], gone, True)
+        self._tell(gone, gone=True)
 
     def get(self, kind: str, name: str, namespace: str = "acme") -> Manifest:
         return self.objects[kind, namespace, name]
@@ -64,11 +65,13 @@ class FakeCluster:
 
     async def read_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         self.reads.append((kind.name, name))
+        self._check(kind)
         found = self.objects.get((kind.name, namespace, name))
         return {"metadata": copy.deepcopy(found["metadata"])} if found else None
 
     async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
         self._write("apply", kind, manifest)
+        self._check(kind)
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
         live = self.objects.get((kind.name, namespace, name))
         uid = manifest["metadata"].get("uid")
@@ -105,6 +108,10 @@ class FakeCluster:
         metadata = {**manifest["metadata"], "uid": f"uid-{next(self._versions)}", "generation": 1}
         return self._store({**copy.deepcopy(manifest), "metadata": metadata}, OPERATOR)
 
+    def _check(self, kind: Kind) -> None:
+        if kind.name in self.missing_apis:
+            raise ApiMissing(f"the API of {kind.name} is not installed")
+
     def _write(self, verb: str, kind: Kind, manifest: Manifest) -> None:
         error = self.refuse(verb, manifest)
         if error is not None:
@@ -118,8 +125,13 @@ class FakeCluster:
         entry = {"manager": manager, "operation": operation}
         metadata["managedFields"] = [e for e in metadata.get("managedFields", []) if e != entry] + [entry]
         self.objects[manifest["kind"], metadata["namespace"], metadata["name"]] = manifest
-        self.on_change(BY_NAME[manifest["kind"]], copy.deepcopy(manifest), False)
+        self._tell(copy.deepcopy(manifest), gone=False)
         return copy.deepcopy(manifest)
+
+    def _tell(self, manifest: Manifest, *, gone: bool) -> None:
+        kind = BY_NAME[manifest["kind"]]
+        if not kind.selector or kind.selector in manifest["metadata"].get("labels", {}):
+            self.on_change(kind, manifest, gone)
 
 
 def _merge(live: Any, desired: Any) -> Any:

@@ -118,6 +118,7 @@ def _settled(bot: _Bot) -> Settled:
         class_name=route.class_name,
         tls_mode=route.tls_mode,
         issuer_ref=route.issuer_ref,
+        gateway_ref=route.gateway_ref,
     )
 
 

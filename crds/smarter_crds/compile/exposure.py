@@ -1,7 +1,7 @@
 """Hosts, route and certificates of a bot: what the spec says, filled in from the platform."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from smarter_crds.base import Metadata
@@ -9,9 +9,17 @@ from smarter_crds.chatbot import Chatbot
 from smarter_crds.chatbot_status import ExposureDefaults, TlsDefaults
 from smarter_crds.compile.model import Platform
 from smarter_crds.compile.problems import Problem
-from smarter_crds.exposure import CertificateMode, Exposure, ExposureTls, ExposureType, IssuerRef
+from smarter_crds.exposure import CertificateMode, Exposure, ExposureTls, ExposureType, GatewayRef, IssuerRef
 
 _MAX_LABEL = 63
+_MAX_HTTP_ROUTE_HOSTS = 16
+
+_WITHOUT_EFFECT: Mapping[ExposureType, tuple[str, ...]] = {
+    "Ingress": ("gateway_ref",),
+    "HTTPRoute": ("class_name",),
+    "None": ("hosts", "class_name", "gateway_ref", "tls"),
+}
+"""Fields of the exposure that mean nothing with a type."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +32,7 @@ class Route:
     class_name: str
     tls_mode: CertificateMode
     issuer_ref: IssuerRef | None
+    gateway_ref: GatewayRef | None
 
 
 def default_host(metadata: Metadata, base_domain: str) -> str:
@@ -40,16 +49,20 @@ def route(chatbot: Chatbot, platform: Platform) -> Route:
     exposure = chatbot.spec.exposure or Exposure()
     asked = exposure.tls or ExposureTls()
     issuer = asked.issuer_ref or platform.issuer_ref
-    mode = asked.mode or ("Issuer" if issuer else platform.tls_mode)
     hosts = _hosts(chatbot, exposure, platform)
+    is_http_route = exposure.type == "HTTPRoute"
+    # A route has no place for a certificate: the listener of its Gateway has.
+    default_mode: CertificateMode = "External" if is_http_route else "Issuer" if issuer else platform.tls_mode
+    mode = asked.mode or default_mode
     scheme = "http" if mode == "Disabled" else "https"
     return Route(
         type=exposure.type or ("Ingress" if hosts else "None"),
         hosts=hosts,
         url=f"{scheme}://{(exposure.hosts or hosts)[0]}" if hosts else "",
-        class_name=exposure.class_name or platform.ingress_class_name,
+        class_name="" if is_http_route else exposure.class_name or platform.ingress_class_name,
         tls_mode=mode,
         issuer_ref=issuer if mode == "Issuer" else None,
+        gateway_ref=exposure.gateway_ref if is_http_route else None,
     )
 
 
@@ -61,7 +74,19 @@ def route_problems(chatbot: Chatbot, route: Route) -> Iterator[Problem]:
             f"`spec.exposure.type` is `{route.type}`, but the bot has no host and the platform no base domain; "
             "add one to `spec.exposure.hosts`, or use type `None`.",
         )
-    if route.type != "None" and route.tls_mode == "Issuer" and route.issuer_ref is None:
+    if route.type == "HTTPRoute" and len(route.hosts) > _MAX_HTTP_ROUTE_HOSTS:
+        yield Problem(
+            "TooManyHosts",
+            f"The bot has {len(route.hosts)} hosts, and an HTTPRoute carries {_MAX_HTTP_ROUTE_HOSTS}; remove some from "
+            "`spec.exposure.hosts`, or use type `Ingress`.",
+        )
+    if route.type == "HTTPRoute" and route.tls_mode == "Issuer":
+        yield Problem(
+            "NotSupported",
+            "`spec.exposure.tls.mode: Issuer` is not supported yet with type `HTTPRoute`; let the Gateway's listener "
+            "terminate TLS and use `External`, or use type `Ingress`.",
+        )
+    elif route.type != "None" and route.tls_mode == "Issuer" and route.issuer_ref is None:
         yield Problem(
             "IssuerRequired",
             "`spec.exposure.tls.mode` is `Issuer`, but neither the bot nor the platform names an issuer; "
@@ -72,12 +97,15 @@ def route_problems(chatbot: Chatbot, route: Route) -> Iterator[Problem]:
 def route_warnings(chatbot: Chatbot) -> Iterator[str]:
     """Yield what is set about the route and has no effect."""
     exposure = chatbot.spec.exposure or Exposure()
-    if exposure.type == "None":
-        for name, value in (("hosts", exposure.hosts), ("className", exposure.class_name), ("tls", exposure.tls)):
-            if value:
-                yield f"`spec.exposure.{name}` has no effect with type `None`."
-    elif exposure.tls and exposure.tls.issuer_ref and exposure.tls.mode not in (None, "Issuer"):
-        yield f"`spec.exposure.tls.issuerRef` has no effect with mode `{exposure.tls.mode}`."
+    for name in _WITHOUT_EFFECT[exposure.type or "Ingress"]:
+        if getattr(exposure, name):
+            alias = Exposure.model_fields[name].alias
+            yield f"`spec.exposure.{alias}` has no effect with type `{exposure.type or 'Ingress'}`."
+    mode = exposure.tls.mode if exposure.tls else None
+    if exposure.type == "HTTPRoute":
+        mode = mode or "External"
+    if exposure.type != "None" and exposure.tls and exposure.tls.issuer_ref and mode not in (None, "Issuer"):
+        yield f"`spec.exposure.tls.issuerRef` has no effect with mode `{mode}`."
 
 
 def route_defaults(chatbot: Chatbot, route: Route) -> ExposureDefaults | None:

@@ -10,7 +10,7 @@ from smarter_crds.base import ApiModel
 from smarter_crds.chatbot import State
 from smarter_crds.chatbot_status import BotPluginStatus, ChatbotDefaults
 from smarter_crds.compile.problems import Problem
-from smarter_crds.exposure import CertificateMode, ExposureType, IssuerRef
+from smarter_crds.exposure import CertificateMode, ExposureType, GatewayRef, IssuerRef
 from smarter_crds.fields import Host
 from smarter_crds.limits import AnswerSeconds, Characters, SelectedPlugins, Tokens, ToolCalls
 from smarter_crds.plugin import Plugin
@@ -88,6 +88,8 @@ class Settled:
     tls_mode: CertificateMode
     issuer_ref: IssuerRef | None
     """Set if, and only if, `tls_mode` is `Issuer` and an issuer is known."""
+    gateway_ref: GatewayRef | None
+    """Set if, and only if, `exposure_type` is `HTTPRoute`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from smarter_operator.drift import stamped
 from smarter_operator.resources.certificate import certificate
 from smarter_operator.resources.config_map import config_map
 from smarter_operator.resources.deployment import deployment
+from smarter_operator.resources.http_route import http_route
 from smarter_operator.resources.ingress import ingress
 from smarter_operator.resources.network_policy import network_policy
 from smarter_operator.resources.service import service
@@ -24,5 +25,6 @@ def desired(chatbot: Chatbot, compiled: Compiled, good: str, settings: Settings)
         children += [certificate(chatbot, compiled, host) for host in compiled.hosts]
     if compiled.settled.state == "Active":
         children += [deployment(chatbot, compiled, settings), service(chatbot)]
-        children += [ingress(chatbot, compiled)] if compiled.hosts else []
+        if compiled.hosts:
+            children.append((http_route if compiled.settled.gateway_ref else ingress)(chatbot, compiled))
     return [stamped(child) for child in children]

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from smarter_crds.chatbot import Chatbot
 from smarter_crds.compile import Compiled
-from smarter_crds.runtime_config import API_PORT, STATUS_PORT, ProviderConfig
+from smarter_crds.runtime_config import API_PORT, STATUS_PORT, RuntimeConfig
 from smarter_crds.workload import NetworkPolicy
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
@@ -36,6 +36,7 @@ _METADATA = tuple(
     )
 )  # fmt: skip
 
+_HTTPS = 443
 _DNS = {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}
 _OPERATOR_PODS = {"matchLabels": {"app.kubernetes.io/name": "smarter-operator"}}
 
@@ -43,7 +44,6 @@ _OPERATOR_PODS = {"matchLabels": {"app.kubernetes.io/name": "smarter-operator"}}
 def network_policy(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> Manifest:
     assert compiled.config is not None
     asked = chatbot.spec.network_policy or NetworkPolicy()
-    providers = compiled.config.providers.values()
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -52,7 +52,7 @@ def network_policy(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> 
             "podSelector": {"matchLabels": names.selector(chatbot.metadata.name)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [{"ports": [_tcp(API_PORT)]}, *_status_readers(settings)],
-            "egress": [_DNS, *_to_providers(tuple(providers)), *map(_completed, asked.extra_egress)],
+            "egress": [_DNS, *_out(compiled.config), *map(_completed, asked.extra_egress)],
         },
     }
 
@@ -68,13 +68,15 @@ def _status_readers(settings: Settings) -> Iterator[Rule]:
         yield {"from": peers, "ports": [_tcp(STATUS_PORT)]}
 
 
-def _to_providers(providers: tuple[ProviderConfig, ...]) -> Iterator[Rule]:
-    ports = {provider.name: port for provider in providers if (port := _port(provider.base_url))}
-    if ports:
-        yield {"to": [_public(4), _public(6)], "ports": [_tcp(port) for port in sorted(set(ports.values()))]}
+def _out(config: RuntimeConfig) -> Iterator[Rule]:
+    ports = {name: port for name, provider in config.providers.items() if (port := _port(provider.base_url))}
+    public = {*ports.values(), *([_HTTPS] if "CurrentWeather" in config.functions else [])}
+    if public:
+        yield {"to": [_public(4), _public(6)], "ports": [_tcp(port) for port in sorted(public)]}
     # Beside each port only the networks of the Providers that use it.
     for port in sorted(set(ports.values())):
-        opened = {cidr for p in providers if ports.get(p.name) == port for cidr in p.allowed_cidrs}
+        using = [provider for name, provider in config.providers.items() if ports.get(name) == port]
+        opened = {cidr for provider in using for cidr in provider.allowed_cidrs}
         if blocks := [block for network in sorted(map(_plain, opened), key=str) for block in _opened(network)]:
             yield {"to": blocks, "ports": [_tcp(port)]}
 
@@ -83,7 +85,7 @@ def _port(url: str) -> int | None:
     """Return the port that `url` dials; None for a Provider that dials nothing, or an address that is none."""
     parts = urlsplit(url)
     try:
-        return parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+        return parts.port or {"https": _HTTPS, "http": 80}.get(parts.scheme)
     except ValueError:
         return None
 

@@ -5,6 +5,8 @@ from smarter_operator import names
 from smarter_operator.cluster import Manifest
 from smarter_operator.resources.metadata import metadata
 
+SERVICE_PORT = 80
+
 
 def service(chatbot: Chatbot) -> Manifest:
     return {
@@ -17,7 +19,7 @@ def service(chatbot: Chatbot) -> Manifest:
             "ports": [
                 {
                     "name": names.HTTP_PORT_NAME,
-                    "port": 80,
+                    "port": SERVICE_PORT,
                     "targetPort": names.HTTP_PORT_NAME,
                     "protocol": "TCP",
                     "appProtocol": "http",

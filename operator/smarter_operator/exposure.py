@@ -1,0 +1,92 @@
+"""Facts → the conditions of the way from outside: route and certificates."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from smarter_operator.cluster import Manifest
+from smarter_operator.kinds import CERTIFICATE, HTTP_ROUTE, INGRESS
+from smarter_operator.outcome import Outcome, Verdict
+
+
+def route_ready(bot: str, outcome: Outcome) -> Verdict:
+    settled = outcome.compiled.settled
+    if not outcome.problems and settled.state == "Offline":
+        return "True", "Offline", "No route is needed: the chatbot is offline."
+    if not outcome.problems and not settled.hosts:
+        return "True", "NotExposed", "No route is needed: no host is asked for."
+    # Of a Chatbot that is not accepted, the route of its last good spec stays.
+    wanted = HTTP_ROUTE if settled.exposure_type == "HTTPRoute" else INGRESS
+    kinds = (INGRESS, HTTP_ROUTE) if outcome.problems else (wanted,)
+    for kind in kinds:
+        if live := outcome.world.child(kind, bot):
+            return _ingress_ready(bot, live) if kind is INGRESS else _http_route_ready(bot, live)
+    if HTTP_ROUTE.name in outcome.missing:
+        return "False", "GatewayApiMissing", (
+            "The cluster has no Gateway API; install it, or set `spec.exposure.type` to `Ingress`."
+        )  # fmt: skip
+    return "False", "NotRouted", f"There is no {wanted.name} yet."
+
+
+def _ingress_ready(bot: str, live: Manifest) -> Verdict:
+    if live.get("status", {}).get("loadBalancer", {}).get("ingress"):
+        return "True", "Routed", "The Ingress has an address."
+    ingress_class = live["spec"].get("ingressClassName")
+    whose = f"IngressClass {ingress_class!r}" if ingress_class else "the default IngressClass"
+    return "False", "NoAddress", f"Ingress {bot!r} has no address yet; check that the controller of {whose} runs."
+
+
+def _http_route_ready(bot: str, live: Manifest) -> Verdict:
+    [parent] = live["spec"]["parentRefs"]
+    gateway = f"{parent.get('namespace', live['metadata']['namespace'])}/{parent['name']}"
+    answers = list(_answers(live, parent))
+    if not answers:
+        return (
+            "False",
+            "NoGateway",
+            f"No controller has taken up HTTPRoute {bot!r}; check that Gateway {gateway!r} exists and that the "
+            "controller of its class runs.",
+        )
+    for conditions in answers:
+        if all(conditions.get(name, {}).get("status") == "True" for name in ("Accepted", "ResolvedRefs")):
+            return "True", "Routed", f"Gateway {gateway!r} has accepted the HTTPRoute."
+    return "False", "NotAccepted", f"Gateway {gateway!r} does not route to the bot: {_objection(answers)}"
+
+
+def _answers(live: Manifest, parent: Manifest) -> Iterator[dict[str, dict[str, Any]]]:
+    """Yield what each controller says of our Gateway: conditions by type, without those of an older spec."""
+    generation, own = live["metadata"].get("generation", 0), live["metadata"]["namespace"]
+    for answer in live.get("status", {}).get("parents", []):
+        reference = answer["parentRef"]
+        if (reference["name"], reference.get("namespace", own)) == (parent["name"], parent.get("namespace", own)):
+            conditions = answer.get("conditions", [])
+            yield {c["type"]: c for c in conditions if c.get("observedGeneration", generation) >= generation}
+
+
+def _objection(answers: Sequence[dict[str, dict[str, Any]]]) -> str:
+    said = [c for conditions in answers for c in conditions.values() if c["type"] in ("Accepted", "ResolvedRefs")]
+    against = (c.get("message") or c.get("reason", "") for c in said if c["status"] != "True")
+    return next(against, "it has not judged the newest HTTPRoute yet.")
+
+
+def certificate_ready(outcome: Outcome) -> Verdict:
+    settled = outcome.compiled.settled
+    if not outcome.problems and (settled.tls_mode != "Issuer" or not settled.hosts):
+        return "True", "NotNeeded", "No certificate is asked for."
+    if CERTIFICATE.name in outcome.missing:
+        return "False", "CertManagerMissing", (
+            "The cluster has no cert-manager; install it, or set another `spec.exposure.tls.mode`."
+        )  # fmt: skip
+    certificates = outcome.world.of_kind(CERTIFICATE)
+    if not certificates:
+        return "False", "NotIssued", "There is no Certificate yet."
+    for certificate in certificates:
+        ready = _ready_condition(certificate)
+        if ready.get("status") != "True":
+            said = ready.get("message", "cert-manager has not looked at it yet; check that it runs.")
+            return "False", "NotIssued", f"Certificate {certificate['metadata']['name']!r}: {said}"
+    return "True", "Issued", f"All certificates ({len(certificates)}) are valid."
+
+
+def _ready_condition(certificate: Manifest) -> dict[str, str]:
+    found: Sequence[dict[str, str]] = certificate.get("status", {}).get("conditions", [])
+    return next((condition for condition in found if condition["type"] == "Ready"), {})

@@ -1,0 +1,25 @@
+"""What one reconciliation found and did: all that a status is made from."""
+
+from dataclasses import dataclass
+
+from smarter_crds.compile import Compiled, Problem
+from smarter_operator.observe import World
+
+Verdict = tuple[str, str, str]
+"""Status, reason and message of a condition."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one reconciliation went."""
+
+    compiled: Compiled
+    world: World
+    problems: tuple[Problem, ...] = ()
+    """Why the Chatbot is not accepted."""
+    refused: tuple[Problem, ...] = ()
+    """Children that the API server did not take."""
+    missing: frozenset[str] = frozenset()
+    """Kinds of children whose API the cluster lacks."""
+    config_hash: str = ""
+    """Of the config that the pods shall serve; the last good one when the Chatbot is not accepted."""
