@@ -55,12 +55,23 @@ INGRESS = _child("Ingress", "networking.k8s.io", "v1", "ingresses")
 NETWORK_POLICY = _child("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies")
 CERTIFICATE = _child("Certificate", "cert-manager.io", "v1", "certificates", optional=True)
 HTTP_ROUTE = _child("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes", optional=True)
+POD_MONITOR = _child("PodMonitor", "monitoring.coreos.com", "v1", "podmonitors", optional=True)
 POD = _child("Pod", "", "v1", "pods")
 
 LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 
 REFERENCED = (PLUGIN, PROVIDER, SQL_CONNECTION, API_CONNECTION, STORE, API_KEY)
-CHILDREN = (SERVICE_ACCOUNT, CONFIG_MAP, DEPLOYMENT, SERVICE, INGRESS, CERTIFICATE, NETWORK_POLICY, HTTP_ROUTE)
+CHILDREN = (
+    SERVICE_ACCOUNT,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    SERVICE,
+    INGRESS,
+    CERTIFICATE,
+    NETWORK_POLICY,
+    HTTP_ROUTE,
+    POD_MONITOR,
+)
 WATCHED = (CHATBOT, *REFERENCED, *CHILDREN, POD)
 
 BY_NAME = {kind.name: kind for kind in WATCHED}

@@ -1,5 +1,6 @@
 """The steps by which one Chatbot becomes what it asks for: observe → compile → check → apply → prune → report."""
 
+import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +13,7 @@ from smarter_operator import apply, checks, resources
 from smarter_operator.apis import MissingApis
 from smarter_operator.cache import Cache, ObjectName
 from smarter_operator.cluster import Cluster, Manifest
-from smarter_operator.kinds import CHATBOT, CONFIG_MAP
+from smarter_operator.kinds import CHATBOT, CONFIG_MAP, POD_MONITOR
 from smarter_operator.names import config_map
 from smarter_operator.observe import World, observe
 from smarter_operator.outcome import Outcome
@@ -49,7 +50,7 @@ class ChatbotReconciler:
         outcome = await self._converge(raw)
         self.ask_pods(self.prober.want((namespace, name), outcome.config_hash))
         held_seconds = await self.reporter.report(raw, outcome, self.now())
-        return held_seconds or (LOOK_AGAIN_SECONDS if _must_look_again(outcome) else None)
+        return held_seconds or _look_again_seconds(outcome, self.settings.resync_seconds)
 
     async def _converge(self, raw: Manifest) -> Outcome:
         uid = raw["metadata"]["uid"]
@@ -119,9 +120,12 @@ def _unreadable(problem: Problem) -> Compiled:
     )
 
 
-def _must_look_again(outcome: Outcome) -> bool:
+def _look_again_seconds(outcome: Outcome, patient_seconds: float) -> float | None:
     name_taken = any(problem.reason == "NameTaken" for problem in outcome.problems)
-    return bool(outcome.refused or outcome.missing) or name_taken
+    if name_taken or outcome.refused or outcome.missing - {POD_MONITOR.name}:
+        return LOOK_AGAIN_SECONDS
+    # Most clusters lack this one for good, and a bot does without; spread, for all bots wait for it.
+    return patient_seconds * random.uniform(0.5, 1.5) if outcome.missing else None
 
 
 def _served_hash(bot: str, world: World) -> str:

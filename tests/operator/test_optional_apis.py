@@ -132,6 +132,41 @@ async def test_the_old_route_stays_while_the_new_one_cannot_be_made() -> None:
 
 
 @virtual_time
+async def test_without_a_prometheus_operator_a_bot_is_ready_and_nothing_is_said() -> None:
+    async with Harness(lacking("PodMonitor", support=exposed())) as harness:
+        cluster = harness.cluster
+        harness.run_pod("support")
+        harness.deploy("support")
+        harness.route("support")
+        await harness.settle()
+        assert cluster.condition("support", "Ready") == ("True", "Ready")
+        assert "Monitor" not in str(cluster.status("Chatbot", "support"))
+        assert [write for write in cluster.writes if write[1] == "PodMonitor"] == []
+
+
+@virtual_time
+async def test_a_prometheus_operator_that_comes_later_gets_its_monitors() -> None:
+    async with Harness(lacking("PodMonitor", support=exposed(), other=exposed("other.example"))) as harness:
+        cluster = harness.cluster
+        await harness.settle(60)
+        before = calls(cluster, "PodMonitor")
+        await harness.settle(100)
+        assert calls(cluster, "PodMonitor") - before <= 2, "it is waited for with patience"
+        cluster.missing_apis.clear()
+        await harness.settle(450)
+        assert {name for kind, _, name in cluster.objects if kind == "PodMonitor"} == {"support", "other"}
+
+
+@virtual_time
+async def test_a_bot_that_goes_offline_is_not_monitored() -> None:
+    async with Harness(lacking(support=exposed())) as harness:
+        assert ("PodMonitor", "acme", "support") in harness.cluster.objects
+        harness.cluster.edit("Chatbot", "support", spec=chatbot(state="Offline", exposure=exposed())["spec"])
+        await harness.settle()
+        assert ("PodMonitor", "acme", "support") not in harness.cluster.objects
+
+
+@virtual_time
 async def test_a_bot_behind_a_gateway_becomes_ready_when_its_route_is_accepted() -> None:
     async with Harness(lacking(support=GATEWAY)) as harness:
         cluster = harness.cluster

@@ -39,6 +39,7 @@ async def test_a_chatbot_becomes_its_children() -> None:
         ("Service", "support"),
         ("Ingress", "support"),
         ("NetworkPolicy", "support"),
+        ("PodMonitor", "support"),
         *(("Certificate", name) for name in certificates),
     }
 
@@ -48,9 +49,9 @@ async def test_creating_takes_one_write_per_child_and_two_of_status() -> None:
     async with Harness(acme(chatbot(exposure=exposed()))) as harness:
         await serving(harness)
         of_bot = [write for write in harness.cluster.writes if write[1] != "Provider"]
-    assert [verb for verb, _, _ in of_bot].count("apply") == 7
+    assert [verb for verb, _, _ in of_bot].count("apply") == 8
     assert of_bot.count(("status", "Chatbot", "support")) == 2
-    assert len(of_bot) == 9
+    assert len(of_bot) == 10
 
 
 @virtual_time

@@ -10,6 +10,7 @@ from smarter_operator.resources.deployment import deployment
 from smarter_operator.resources.http_route import http_route
 from smarter_operator.resources.ingress import ingress
 from smarter_operator.resources.network_policy import network_policy
+from smarter_operator.resources.pod_monitor import pod_monitor
 from smarter_operator.resources.service import service
 from smarter_operator.resources.service_account import service_account
 from smarter_operator.settings import Settings
@@ -24,7 +25,7 @@ def desired(chatbot: Chatbot, compiled: Compiled, good: str, settings: Settings)
     if compiled.settled.tls_mode == "Issuer":
         children += [certificate(chatbot, compiled, host) for host in compiled.hosts]
     if compiled.settled.state == "Active":
-        children += [deployment(chatbot, compiled, settings), service(chatbot)]
+        children += [deployment(chatbot, compiled, settings), service(chatbot), pod_monitor(chatbot)]
         if compiled.hosts:
             children.append((http_route if compiled.settled.gateway_ref else ingress)(chatbot, compiled))
     return [stamped(child) for child in children]
