@@ -53,6 +53,7 @@ SERVICE = _child("Service", "", "v1", "services")
 DEPLOYMENT = _child("Deployment", "apps", "v1", "deployments")
 INGRESS = _child("Ingress", "networking.k8s.io", "v1", "ingresses")
 NETWORK_POLICY = _child("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies")
+POD_DISRUPTION_BUDGET = _child("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets")
 CERTIFICATE = _child("Certificate", "cert-manager.io", "v1", "certificates", optional=True)
 HTTP_ROUTE = _child("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes", optional=True)
 POD_MONITOR = _child("PodMonitor", "monitoring.coreos.com", "v1", "podmonitors", optional=True)
@@ -66,10 +67,11 @@ CHILDREN = (
     CONFIG_MAP,
     DEPLOYMENT,
     SERVICE,
-    INGRESS,
-    CERTIFICATE,
     NETWORK_POLICY,
+    POD_DISRUPTION_BUDGET,
+    INGRESS,
     HTTP_ROUTE,
+    CERTIFICATE,
     POD_MONITOR,
 )
 WATCHED = (CHATBOT, *REFERENCED, *CHILDREN, POD)

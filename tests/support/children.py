@@ -13,7 +13,8 @@ from smarter_operator.kinds import (
 from support.api import Api, ApiError, Manifest
 
 INGRESS_BOT = (SERVICE_ACCOUNT, CONFIG_MAP, DEPLOYMENT, SERVICE, INGRESS, CERTIFICATE, NETWORK_POLICY)
-"""The kinds of which a bot with one pod and one certified host behind an Ingress has one each, and of no other any."""
+"""The kinds of which a bot with one pod and one certified host behind an Ingress has one each, and of no other any;
+in a cluster without the Prometheus operator."""
 
 
 async def children(api: Api, namespace: str, bot: str = "") -> list[Manifest]:

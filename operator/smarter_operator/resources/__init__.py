@@ -10,6 +10,7 @@ from smarter_operator.resources.deployment import deployment
 from smarter_operator.resources.http_route import http_route
 from smarter_operator.resources.ingress import ingress
 from smarter_operator.resources.network_policy import network_policy
+from smarter_operator.resources.pod_disruption_budget import MIN_REPLICAS, pod_disruption_budget
 from smarter_operator.resources.pod_monitor import pod_monitor
 from smarter_operator.resources.service import service
 from smarter_operator.resources.service_account import service_account
@@ -26,6 +27,8 @@ def desired(chatbot: Chatbot, compiled: Compiled, good: str, settings: Settings)
         children += [certificate(chatbot, compiled, host) for host in compiled.hosts]
     if compiled.settled.state == "Active":
         children += [deployment(chatbot, compiled, settings), service(chatbot), pod_monitor(chatbot)]
+        if compiled.settled.replicas >= MIN_REPLICAS:
+            children.append(pod_disruption_budget(chatbot))
         if compiled.hosts:
             children.append((http_route if compiled.settled.gateway_ref else ingress)(chatbot, compiled))
     return [stamped(child) for child in children]
