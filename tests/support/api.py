@@ -125,9 +125,9 @@ class Api:
         async with self._session.request(
             verb, self._host + path, params=query, json=body, headers=headers, timeout=timeout
         ) as response:
-            answer: Manifest = await response.json(content_type=None)
             if response.status >= 300:
-                raise ApiError(response.status, str(answer.get("message", "")))
+                raise ApiError(response.status, await response.text())
+            answer: Manifest = await response.json(content_type=None)
             return answer
 
     async def _apply(self, manifest: Manifest, manager: str) -> Manifest:

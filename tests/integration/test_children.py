@@ -1,0 +1,33 @@
+"""The API server takes every child that the golden files hold, to the letter, without keeping any."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from smarter_operator.kinds import BY_NAME, POD_MONITOR
+from support.api import Api, Manifest
+
+GOLDEN = Path(__file__).parents[1] / "operator" / "golden"
+CASES = sorted(path.stem for path in GOLDEN.glob("*.yaml"))
+
+DRY_RUN = {"fieldManager": "smarter-operator", "force": "true", "dryRun": "All", "fieldValidation": "Strict"}
+
+
+async def dry_run(api: Api, manifest: Manifest) -> Manifest:
+    metadata = manifest["metadata"]
+    path = BY_NAME[manifest["kind"]].path(metadata["namespace"], metadata["name"])
+    return await api.call("PATCH", path, query=DRY_RUN, body=manifest, content_type="application/apply-patch+yaml")
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_the_api_server_takes_the_children(api: Api, case: str) -> None:
+    namespace = await api.namespace("golden")
+    children = list(yaml.safe_load_all((GOLDEN / f"{case}.yaml").read_text(encoding="utf-8")))
+    # The definition of a PodMonitor is not on this cluster.
+    known = [child for child in children if child["kind"] != POD_MONITOR.name]
+    assert len(known) >= 4
+    for child in known:
+        child["metadata"]["namespace"] = namespace
+        taken = await dry_run(api, child)
+        assert taken["metadata"]["name"] == child["metadata"]["name"]
