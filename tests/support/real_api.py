@@ -12,10 +12,10 @@ from smarter_cluster.charts import NAMESPACE, install
 from smarter_cluster.cluster import Cluster
 from support.api import Api
 from support.data_plane import DataPlane
-from support.operator_process import OperatorProcess, service_account_token, with_token
+from support.operator_process import OperatorProcess, free_port, service_account_token, with_token
 
 ROOT = Path(__file__).parents[2]
-POD_STATUS_PORT = 19090
+POD_STATUS_PORT = free_port()
 
 
 @pytest.fixture(scope="session")
