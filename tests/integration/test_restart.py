@@ -32,7 +32,13 @@ async def test_a_restart_over_fifty_converged_chatbots_writes_nothing(
     async def all_ready() -> bool:
         return all([await api.is_ready(namespace, name) for name in names])
 
+    async def all_counted() -> bool:
+        # A count that is only corrected may wait for longer than it is quiet here.
+        found = [await api.get("Plugin", namespace, "returns"), await api.get("Provider", namespace, "demo")]
+        return all(used is not None and used["status"]["usedBy"] == BOTS for used in found)
+
     await eventually(all_ready, 120, every_seconds=1)
+    await eventually(all_counted)
     before = await settled(api)
     versions = {bot["metadata"]["resourceVersion"] for bot in await api.list_all("Chatbot", namespace)}
 
