@@ -41,7 +41,7 @@ class Recorder:
         return result
 
     def times(self, key: str) -> list[float]:
-        return [round(at, 1) for name, at in self.runs if name == key]
+        return [round(at, 3) for name, at in self.runs if name == key]
 
 
 @virtual_time
@@ -110,11 +110,11 @@ async def test_a_failing_key_waits_longer_each_time_and_starts_anew_after_a_succ
         queue.add("a")
         await asyncio.sleep(5)
     first, second, third, fourth, fifth, sixth = process.times("a")
-    assert 0.8 <= second - first <= 1.2
-    assert 1.6 <= third - second <= 2.4
-    assert 3.2 <= fourth - third <= 4.8
+    assert 0.79 <= second - first <= 1.21
+    assert 1.59 <= third - second <= 2.41
+    assert 3.19 <= fourth - third <= 4.81
     assert fifth == 20
-    assert 0.8 <= sixth - fifth <= 1.2
+    assert 0.79 <= sixth - fifth <= 1.21
 
 
 @virtual_time
