@@ -39,6 +39,7 @@ class OperatorProcess:
         end = asyncio.get_running_loop().time() + timeout_seconds
         while not await self._is_ready():
             if self._process.returncode is not None or asyncio.get_running_loop().time() > end:
+                await self.stop(signal.SIGKILL)
                 raise AssertionError(f"the operator did not become ready; its log ends: {self.log.read_text()[-2000:]}")
             await asyncio.sleep(0.05)
 
