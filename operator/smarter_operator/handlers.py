@@ -14,6 +14,9 @@ from smarter_operator.kinds import WATCHED, Kind
 WATCH_SECONDS = 300
 """After so long the server ends a watch, so that a stream that died unseen is not trusted for ever."""
 
+EXIT_SECONDS = 25
+"""When the process has not ended so long after SIGTERM, it is ended hard; the kubelet would do so after 30."""
+
 Login = Callable[[], tuple[str, aiohttp.ClientSession]]
 
 
@@ -51,6 +54,7 @@ def settings() -> kopf.OperatorSettings:
     made.networking.connect_timeout = 10
     made.networking.error_backoffs = _EndlessBackoffs()
     made.queueing.idle_timeout = 1
+    made.process.ultimate_exiting_timeout = EXIT_SECONDS
     for kind in WATCHED:
         if kind.selector:
             made.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.selector
