@@ -16,7 +16,6 @@ from smarter_runtime.tools import Toolbox
 from smarter_runtime.tools.arithmetic import DIGITS, MAX_CHARACTERS, NotComputable, value_of
 from smarter_runtime.tools.calculator import calculator
 
-# Far above what any expression takes; the processor's time, for others share the machine.
 MAX_RESULT_CHARACTERS = DIGITS + 20
 TOOLBOX = Toolbox([calculator("calculator")])
 
