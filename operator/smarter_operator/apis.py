@@ -1,7 +1,7 @@
 """Which APIs of other products the cluster lacks, so that not every Chatbot has to find it out anew."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from smarter_operator.kinds import Kind
@@ -13,6 +13,9 @@ ASK_AGAIN_SECONDS = 10.0
 @dataclass
 class MissingApis:
     """Remembers, on the clock of the event loop, when each missing API was asked for last."""
+
+    on_arrival: Callable[[], None] = lambda: None
+    """Is called when an API that was missing turns out to be there."""
 
     _asked: dict[str, float] = field(default_factory=dict)
 
@@ -30,7 +33,8 @@ class MissingApis:
         self._asked[kind.name] = self._now()
 
     def is_there(self, kind: Kind) -> None:
-        self._asked.pop(kind.name, None)
+        if self._asked.pop(kind.name, None) is not None:
+            self.on_arrival()
 
     def _is_due(self, name: str) -> bool:
         return self._now() >= self._asked.get(name, float("-inf")) + ASK_AGAIN_SECONDS

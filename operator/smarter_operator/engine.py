@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from smarter_operator import metrics, watching
+from smarter_operator.apis import MissingApis
 from smarter_operator.cache import Cache, Change, ObjectName
 from smarter_operator.cluster import Cluster, ClusterError, Manifest
 from smarter_operator.guard import GuardedCluster
@@ -31,6 +32,9 @@ FIRST_LISTS_SECONDS = 10.0
 """So long after our own first list, lists of the watches are their first ones too, and mean nothing."""
 
 RELIST_SETTLES_SECONDS = 2.0
+
+WATCH_STARTS_SECONDS = 10.0
+"""So long it may take until a kind that just came into being is watched."""
 
 
 class Engine:
@@ -61,6 +65,7 @@ class Engine:
             settings=settings,
             ask_pods=self._ask_pods,
             now=_now,
+            apis=MissingApis(self._api_arrived),
         )
         self._references = ReferenceReconciler(cluster=cluster, cache=self.cache, now=_now, counted_at={})
 
@@ -127,6 +132,10 @@ class Engine:
         """Be told that a watch began anew with a list: what vanished meanwhile was reported to nobody."""
         if asyncio.get_running_loop().time() > self._synced_at + FIRST_LISTS_SECONDS:
             self._relisted.set()
+
+    def _api_arrived(self) -> None:
+        """List everything once the new kind is watched: what vanished before that is reported to nobody."""
+        asyncio.get_running_loop().call_later(WATCH_STARTS_SECONDS, self._relisted.set)
 
     async def _resync_forever(self) -> None:
         while True:

@@ -139,7 +139,8 @@ async def test_a_prometheus_operator_may_come_and_go(
 
     await eventually(monitored)
     await api.delete("PodMonitor", namespace, "support")
-    await eventually(monitored, 10)
+    # The kind may not be watched yet; the list that follows its arrival notices.
+    await eventually(monitored, 40)
     await remove(api)
 
     async def gone() -> bool:

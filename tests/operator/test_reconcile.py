@@ -337,6 +337,25 @@ async def test_what_vanished_while_a_watch_was_cut_is_missed_as_soon_as_it_lists
 
 
 @virtual_time
+async def test_a_child_of_a_kind_that_just_arrived_is_missed_soon_although_nobody_watched_it() -> None:
+    cluster = acme(chatbot(exposure=exposed()))
+    cluster.missing_apis.add("Certificate")
+    async with Harness(cluster) as harness:
+        await harness.settle(20)
+        cluster.missing_apis.clear()
+        made: list[tuple[str, str, str]] = []
+        for _ in range(300):
+            await harness.settle(0.1)
+            made = [key for key in cluster.objects if key[0] == "Certificate"]
+            if made:
+                break
+        cluster.on_change = lambda kind, manifest, gone: None
+        del cluster.objects[made[0]]
+        await harness.settle(30)
+        assert made[0] in cluster.objects
+
+
+@virtual_time
 async def test_what_vanished_unseen_is_pruned_by_the_next_list() -> None:
     cluster = acme(plugin(), chatbot(plugins=[{"name": "returns"}]))
     async with Harness(cluster) as harness:
