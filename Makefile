@@ -45,7 +45,7 @@ test: check ## Everything: checks, then the real API server, then pods, ingress,
 	@python -m smarter_cluster build-images
 	@pytest tests/integration
 	@pytest tests/cluster -m cluster
-	@pytest tests/chaos
+	@pytest tests/chaos/test_kill.py
 	@pytest tests/e2e
 
 .PHONY: bench

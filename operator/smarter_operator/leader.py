@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,17 +38,21 @@ class Leases(Protocol):
 class Elector:
     """Takes part in the election while `run` runs; `release` gives the Lease up at once."""
 
-    def __init__(self, leases: Leases, identity: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, leases: Leases, identity: str, now: Callable[[], datetime], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._leases = leases
         self._identity = identity
         self._now = now
+        # Not the event loop's clock: a loop may keep the time of the moment before the process was paused.
+        self._clock = clock
         self._renewed_at = float("-inf")
         self._seen: _Seen | None = None
         self._tried = asyncio.Condition()
 
     @property
     def is_leader(self) -> bool:
-        return asyncio.get_running_loop().time() < self._renewed_at + RENEW_SECONDS
+        return self._clock() < self._renewed_at + RENEW_SECONDS
 
     async def run(self) -> None:
         """Renew or try to take the Lease, until cancelled."""
@@ -83,7 +88,7 @@ class Elector:
             logger.warning("cannot release the lease", extra={"error": str(error)})
 
     async def _try(self) -> None:
-        started = asyncio.get_running_loop().time()
+        started = self._clock()
         lease = await self._leases.read()
         try:
             if lease is None:

@@ -56,7 +56,8 @@ class FakeLease:
 
 
 def elector(lease: FakeLease, name: str) -> Elector:
-    return Elector(lease, name, lambda: datetime(2026, 11, 22, tzinfo=UTC))
+    loop = asyncio.get_running_loop()
+    return Elector(lease, name, lambda: datetime(2026, 11, 22, tzinfo=UTC), loop.time)
 
 
 @asynccontextmanager
