@@ -135,7 +135,8 @@ class PodProber:
             await self._nudge(pod, wanted, wait.nudges)
             wait = replace(wait, nudges=wait.nudges + 1, nudged_at=now)
         self._waits[uid] = replace(wait, asked=wait.asked + 1)
-        return min(FIRST_WAIT_SECONDS * 1.2**wait.asked, LONGEST_WAIT_SECONDS)
+        # The exponent is bounded, for a pod may stay silent for days and floats end at 1.2**3893.
+        return min(FIRST_WAIT_SECONDS * 1.2 ** min(wait.asked, 30), LONGEST_WAIT_SECONDS)
 
     async def _nudge(self, pod: Manifest, wanted: str, nudges: int) -> None:
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]

@@ -226,6 +226,18 @@ async def test_a_pod_that_cannot_be_asked_makes_the_config_unknown_and_does_not_
 
 
 @virtual_time
+async def test_a_pod_that_is_silent_for_a_day_is_heard_as_soon_as_it_answers() -> None:
+    async with Harness(acme(chatbot())) as harness:
+        address = harness.run_pod("support")
+        harness.pods.answers.clear()
+        await harness.settle(24 * 3600)
+        assert harness.cluster.condition("support", "ConfigLive") == ("Unknown", "Unreachable")
+        harness.answer(address, "pod-support-0", harness.served("support"))
+        await harness.settle(10)
+        assert harness.cluster.condition("support", "ConfigLive") == ("True", "Live")
+
+
+@virtual_time
 async def test_an_answer_of_another_pod_at_the_same_address_does_not_count() -> None:
     async with Harness(acme(chatbot())) as harness:
         address = harness.run_pod("support")
