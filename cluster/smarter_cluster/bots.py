@@ -46,12 +46,12 @@ class Visitor:
         if not self._token:
             self._token = str(self._post("/app/v1/session", {})["token"])
         messages = [{"role": "user", "content": question}]
-        answer = self._post("/v1/chat/completions", {"model": "demo", "messages": messages} | self._model())
+        answer = self._post("/v1/chat/completions", {"model": self._model(), "messages": messages})
         return str(answer["choices"][0]["message"]["content"])
 
-    def _model(self) -> dict[str, str]:
+    def _model(self) -> str:
         """Return the model's name as the bot calls it, for a bot refuses any other."""
-        return {"model": str(self._request("GET", "/v1/models")["data"][0]["id"])}
+        return str(self._request("GET", "/v1/models")["data"][0]["id"])
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return self._request("POST", path, json.dumps(body))

@@ -5,17 +5,14 @@ from dataclasses import dataclass
 
 from smarter_crds.compile import Compiled, Problem
 from smarter_operator.cluster import Manifest
-from smarter_operator.observe import World, controller_uid
+from smarter_operator.observe import controller_uid
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What the checks look at."""
 
-    uid: str
     compiled: Compiled
-    world: World
-    desired: tuple[Manifest, ...] = ()
     strangers: tuple[Manifest, ...] = ()
     """Objects of somebody else that bear the names our children would take; with kind and metadata."""
 

@@ -59,7 +59,7 @@ class ChatbotReconciler:
         desired = self._desired(chatbot, compiled, world) if chatbot and compiled.config else []
         possible = apply.possible(desired, world, self.apis)
         strangers = await apply.strangers(possible, uid, world, self.cluster, self.apis)
-        facts = checks.Facts(uid=uid, compiled=compiled, world=world, desired=tuple(desired), strangers=strangers)
+        facts = checks.Facts(compiled=compiled, strangers=strangers)
         problems, refused = checks.problems(facts), []
         if not problems:
             # Looking for strangers has found out which APIs are missing.
