@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PROVIDER ?= demo
+# Temporary files of its own for each suite, and no cache: nothing is shared with other runs on the machine.
+SUITE = files=$$(mktemp -d) && trap 'rm -rf "$$files"' EXIT && pytest -p no:cacheprovider --basetemp="$$files/t"
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport PYTHONPATH PYTHONHOME
@@ -37,16 +39,16 @@ check: setup ## Fast: format, lint, types, import contracts, unit tests, generat
 	@ruff format --check --quiet . && ruff check --quiet . && echo "format and lint: ok"
 	@mypy
 	@lint-imports --no-cache > /tmp/smarter-imports.$$$$ 2>&1 || { cat /tmp/smarter-imports.$$$$; rm -f /tmp/smarter-imports.$$$$; exit 1; }; rm -f /tmp/smarter-imports.$$$$; echo "import contracts: ok"
-	@pytest -q -n auto tests/crds tests/operator tests/runtime tests/cluster -m "not cluster"
+	@$(SUITE) -q -n auto tests/crds tests/operator tests/runtime tests/cluster -m "not cluster"
 
 .PHONY: test
 test: check ## Everything: checks, then the real API server, then pods, ingress, TLS and a browser
 	@python -m smarter_cluster prepare
 	@python -m smarter_cluster build-images
-	@pytest tests/integration
-	@pytest tests/cluster -m cluster
-	@pytest tests/chaos/test_kill.py
-	@pytest tests/e2e
+	@$(SUITE) tests/integration
+	@$(SUITE) tests/cluster -m cluster
+	@$(SUITE) tests/chaos/test_kill.py
+	@$(SUITE) tests/e2e
 
 .PHONY: bench
 bench: setup ## Measure, and write tests/bench/results/*.json
@@ -54,7 +56,7 @@ bench: setup ## Measure, and write tests/bench/results/*.json
 
 .PHONY: chaos
 chaos: setup ## The long fault run: the operator is killed again and again while Chatbots come, change and go
-	@pytest tests/chaos --rounds 40
+	@$(SUITE) tests/chaos --rounds 40
 
 .PHONY: generate
 generate: setup ## Write the CRDs and the reference pages from the models
