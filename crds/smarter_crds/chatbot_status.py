@@ -88,6 +88,9 @@ class ChatbotDefaults(ApiModel):
     """What the platform filled in, in the shape of the spec: only members that the spec leaves open."""
 
     state: Literal["Active"] | None = Field(None, description="The state asked for.")
+    maintenance_message: str | None = Field(
+        None, max_length=255, description="What the bot says in state `Maintenance`, in its language."
+    )
     language: str | None = Field(None, max_length=35, description="The bot's language.")
     time_zone: str | None = Field(None, max_length=64, description="The bot's time zone.")
     model: ModelDefaults | None = Field(None, description="What was filled in about the model.")

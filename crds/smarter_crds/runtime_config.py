@@ -162,6 +162,12 @@ class AppConfig(ApiModel):
     theme: ThemeConfig = ThemeConfig()
 
 
+class MaintenanceConfig(ApiModel):
+    """What a bot says that is away for a while."""
+
+    message: str
+
+
 class RuntimeConfig(ApiModel):
     """Everything one bot's runtime serves."""
 
@@ -181,6 +187,8 @@ class RuntimeConfig(ApiModel):
     hosts: tuple[str, ...] = ()
     """Host names under which the bot is reachable from outside."""
     limits: LimitsConfig
+    maintenance: MaintenanceConfig | None = None
+    """Set while the bot is away: page and API say so, and no model is asked."""
 
 
 class RuntimeProblem(ApiModel):

@@ -33,6 +33,9 @@ def _ready(found: dict[str, Verdict], outcome: Outcome) -> Verdict:
             return "False", reason, message
     if outcome.compiled.settled.state == "Offline":
         return "True", "Offline", "The chatbot is offline, as asked for: no pod runs and no route leads to it."
+    if outcome.compiled.settled.state == "Maintenance":
+        where = outcome.compiled.url or "its Service"
+        return "True", "Maintenance", f"The chatbot is in maintenance, as asked for: {where} says that it is away."
     return "True", "Ready", f"The chatbot answers at {outcome.compiled.url or 'its Service'}."
 
 

@@ -70,6 +70,7 @@ def _html(config: RuntimeConfig) -> bytes:
         "language": config.language,
         "title": config.app.title,
         "description": config.description,
+        "maintenance": _maintenance(config),
         "disclosure": config.app.disclosure,
         "theme": sha256(_theme_css(config)).hexdigest()[:16],
     }
@@ -85,8 +86,14 @@ def _settings(config: RuntimeConfig) -> bytes:
         "model": config.model.name,
         "language": config.language,
         "maxPromptCharacters": config.limits.max_prompt_characters,
+        "maintenanceMessage": _maintenance(config),
     }
     return orjson.dumps(app | safe | own)
+
+
+def _maintenance(config: RuntimeConfig) -> str:
+    """Return what the bot says while it is away; empty while it answers."""
+    return config.maintenance.message if config.maintenance else ""
 
 
 def _theme_css(config: RuntimeConfig) -> bytes:

@@ -9,7 +9,7 @@ from fastapi import Request
 from smarter_runtime.bot import Bot
 from smarter_runtime.configs import Configs
 from smarter_runtime.conversation import RetryPolicy
-from smarter_runtime.errors import ApiError
+from smarter_runtime.errors import NO_RETRY, ApiError
 from smarter_runtime.limits import DailyTokens, Places, utc_now
 from smarter_runtime.metrics import Metrics
 from smarter_runtime.models.providers import Providers
@@ -18,6 +18,9 @@ from smarter_runtime.sessions import Sessions, Visitor
 from smarter_runtime.settings import Settings
 from smarter_runtime.tools import Tool
 from smarter_runtime.tools.functions import Platform
+
+MAINTENANCE_RETRY_SECONDS = "60"
+"""Nobody knows when the bot is back; a client that cannot help asking again shall do so rarely."""
 
 
 @dataclass(kw_only=True)
@@ -45,6 +48,18 @@ class Services:
         if self.configs.bot is None:
             raise ApiError(503, "not_ready", "This chatbot has no configuration yet.", headers={"Retry-After": "2"})
         return self.configs.bot
+
+    def answering_bot(self) -> Bot:
+        """Return the bot in service if it gives answers.
+
+        Raises:
+            ApiError: while there is none, or while it is away.
+        """
+        bot = self.bot()
+        if bot.config.maintenance is not None:
+            headers = {**NO_RETRY, "Retry-After": MAINTENANCE_RETRY_SECONDS}
+            raise ApiError(503, "maintenance", bot.config.maintenance.message, headers=headers)
+        return bot
 
     def visitor(self, request: Request, bot: Bot) -> Visitor:
         return self.sessions.visitor(request.headers.get("authorization"), bot.config.bot.uid)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from openai import APIStatusError
 from playwright.async_api import Browser, expect
 
 from e2e.conftest import ROOT, Shop
@@ -152,6 +153,40 @@ async def test_edits_go_live_in_the_same_pods_while_a_stream_runs_on(shop: Shop,
     assert {pod["metadata"]["uid"] for pod in await api.list_all("Pod", "e2e-live")} == pods
     await sdk.close()
     await api.delete("Namespace", "", "e2e-live")
+
+
+async def test_maintenance_comes_and_goes_in_the_same_pods(shop: Shop, api: Api) -> None:
+    host = await edge(api, "e2e-away", {"lighthouse": {"height": "42 metres"}})
+    pods = {pod["metadata"]["uid"] for pod in await api.list_all("Pod", "e2e-away")}
+    sdk = await shop.openai(host)
+    messages: Any = [{"role": "user", "content": "What is the height of the lighthouse?"}]
+
+    async def said() -> str:
+        try:
+            answer = await sdk.chat.completions.create(model="demo", messages=messages)
+        except APIStatusError as error:
+            assert (error.status_code, error.code) == (503, "maintenance")
+            assert error.response.headers["x-should-retry"] == "false"
+            return str(error.body["message"]) if isinstance(error.body, dict) else ""
+        return answer.choices[0].message.content or ""
+
+    async def says(text: str) -> bool:
+        return text in await said()
+
+    assert await says("42 metres")
+    away = {"state": "Maintenance", "maintenanceMessage": "The lamp is being cleaned 🛠."}
+    await api.patch("Chatbot", "e2e-away", "support", {"spec": away})
+    await eventually(lambda: says("The lamp is being cleaned 🛠."), 15)
+    async with shop.client(host) as client:
+        page = await client.get("/")
+        assert (page.status_code, "The lamp is being cleaned 🛠." in page.text) == (200, True)
+    await eventually(lambda: api.is_ready("e2e-away", "support"), 15)
+    assert (await api.condition("e2e-away", "support", "Ready"))[1] == "Maintenance"
+    await api.patch("Chatbot", "e2e-away", "support", {"spec": {"state": "Active"}})
+    await eventually(lambda: says("42 metres"), 15)
+    assert {pod["metadata"]["uid"] for pod in await api.list_all("Pod", "e2e-away")} == pods
+    await sdk.close()
+    await api.delete("Namespace", "", "e2e-away")
 
 
 async def test_bots_serve_on_while_the_operator_is_down(shop: Shop, api: Api) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, expect
 
 from runtime.support import Running, config, plugin, running, write
-from smarter_crds.runtime_config import AppConfig, LimitsConfig, ModelConfig
+from smarter_crds.runtime_config import AppConfig, LimitsConfig, MaintenanceConfig, ModelConfig
 
 SKIN = AppConfig(
     title="Acme Support",
@@ -70,3 +70,27 @@ async def test_a_lost_session_is_renewed_and_a_failure_can_be_tried_again(browse
         await alert.get_by_role("button", name="Try again").click()
         await expect(page.get_by_role("status")).to_contain_text("14 days")
         await expect(alert).to_have_count(0)
+
+
+async def test_a_page_that_is_open_learns_of_maintenance_and_of_its_end(browser: Browser, tmp_path: Path) -> None:
+    answering = config(app=SKIN, plugins=(plugin(),))
+    async with running(tmp_path, answering) as bot:
+        page, _ = await opened(browser, bot)
+        await page.clock.install()
+        question = page.get_by_label("Your message")
+        write(tmp_path / "config", answering.model_copy(update={"maintenance": MaintenanceConfig(message="Back <b>9")}))
+        await bot.runtime.refresh()
+        await question.fill("What is the warranty?")
+        await question.press("Enter")
+        await expect(page.get_by_role("main")).to_contain_text("Back <b>9")
+        await expect(question).to_be_hidden()
+        await page.reload()
+        await expect(page.get_by_role("main")).to_contain_text("Back <b>9")
+        await expect(question).to_be_hidden()
+        await expect(page.get_by_role("button", name="How long can I return boots?")).to_have_count(0)
+        write(tmp_path / "config", answering)
+        await bot.runtime.refresh()
+        await page.clock.run_for(25_000)
+        await expect(question).to_be_visible()
+        await page.get_by_role("button", name="How long can I return boots?").click()
+        await expect(page.get_by_role("log")).to_contain_text("14 days")

@@ -206,6 +206,31 @@ async def test_a_changed_child_is_put_right_and_what_others_added_stays(
     assert kept["metadata"]["annotations"]["somebody.example/else"] == "kept"
 
 
+async def test_maintenance_changes_the_config_and_nothing_else(
+    api: Api, namespace: str, kubectl: Kubectl, data_plane: DataPlane
+) -> None:
+    await acme(api, namespace)
+    before = {(c["kind"], c["metadata"]["name"]): c for c in await children(api, namespace)}
+    await acme(api, namespace, state="Maintenance", language="de")
+    table = kubectl("get", "chatbots", "-n", namespace).stdout.splitlines()
+    assert table[1].split()[:3] == ["support", "True", "Maintenance"]
+    status, reason, message = await api.condition(namespace, "support", "Ready")
+    assert (status, reason) == ("True", "Maintenance")
+    assert "https://support.acme.example" in message
+    bot = await api.get("Chatbot", namespace, "support")
+    assert bot is not None
+    assert "Wartungsarbeiten" in bot["status"]["defaults"]["maintenanceMessage"]
+    after = {(c["kind"], c["metadata"]["name"]): c for c in await children(api, namespace)}
+    assert {key for key in after if _written(after[key]) != _written(before[key])} == {("ConfigMap", "support-config")}
+    assert {key: c["metadata"]["uid"] for key, c in after.items()} == {
+        key: c["metadata"]["uid"] for key, c in before.items()
+    }
+
+
+def _written(manifest: Manifest) -> Manifest:
+    return {member: value for member, value in manifest.items() if member not in ("metadata", "status")}
+
+
 async def test_a_field_that_does_not_work_yet_is_refused_by_name(api: Api, namespace: str) -> None:
     budget = {"amount": "50.00", "currency": "USD", "period": "Month"}
     await api.apply(provider(namespace=namespace), chatbot(namespace=namespace, budget=budget))

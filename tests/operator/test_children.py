@@ -35,6 +35,7 @@ CASES: Mapping[str, dict[str, Any]] = {
     "not-exposed": {"bot": {"exposure": {"type": "None"}}},
     "tls-disabled": {"bot": {"exposure": exposed(mode="Disabled")}},
     "two-pods": {"bot": {"exposure": {"type": "None"}}, "replicas": 2},
+    "maintenance": {"bot": {"state": "Maintenance", "maintenanceMessage": "We are back at 9:00."}},
     "offline": {"bot": {"state": "Offline"}},
     "http-route": {
         "bot": {

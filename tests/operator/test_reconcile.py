@@ -268,6 +268,26 @@ async def test_offline_keeps_the_certificate_and_removes_pods_and_route() -> Non
 
 
 @virtual_time
+async def test_maintenance_is_a_config_and_all_else_stays() -> None:
+    async with Harness(acme(chatbot(exposure=exposed()))) as harness:
+        await serving(harness)
+        before = set(harness.cluster.objects)
+        harness.cluster.writes.clear()
+        harness.cluster.edit("Chatbot", "support", spec=chatbot(state="Maintenance", exposure=exposed())["spec"])
+        await asyncio.sleep(0.05)
+        harness.answer("10.0.0.1", "pod-support-0", harness.served("support"))
+        await harness.settle()
+        assert harness.cluster.condition("support", "Ready") == ("True", "Maintenance")
+        assert harness.cluster.status("Chatbot", "support")["state"] == "Maintenance"
+        assert set(harness.cluster.objects) == before
+        assert harness.cluster.writes == [
+            ("apply", "ConfigMap", "support-config"),
+            ("nudge", "Pod", "support-0"),
+            ("status", "Chatbot", "support"),
+        ]
+
+
+@virtual_time
 async def test_a_network_policy_that_is_switched_off_goes() -> None:
     async with Harness(acme(chatbot())) as harness:
         assert ("NetworkPolicy", "acme", "support") in harness.cluster.objects

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from smarter_crds.chatbot import Chatbot
 from smarter_crds.chatbot_status import AccessDefaults, BotPluginStatus, ChatbotDefaults, ModelDefaults
+from smarter_crds.compile import languages
 from smarter_crds.compile.app import app_config, app_defaults
 from smarter_crds.compile.checks import CHECKS
 from smarter_crds.compile.exposure import Route, route, route_defaults, route_problems, route_warnings
@@ -18,6 +19,7 @@ from smarter_crds.runtime_config import (
     MAX_DOCUMENT_BYTES,
     BotIdentity,
     LimitsConfig,
+    MaintenanceConfig,
     ModelConfig,
     RuntimeConfig,
     config_hash,
@@ -123,7 +125,7 @@ def _settled(bot: _Bot) -> Settled:
 
 
 def _defaults(bot: _Bot) -> ChatbotDefaults:
-    spec, limits = bot.chatbot.spec, bot.chatbot.spec.limits or Limits()
+    spec, limits, maintenance = bot.chatbot.spec, bot.chatbot.spec.limits or Limits(), _maintenance(bot)
     open_limits = {
         name: getattr(bot.platform.limits, name)
         for name in PlatformLimits.model_fields
@@ -131,6 +133,7 @@ def _defaults(bot: _Bot) -> ChatbotDefaults:
     }
     return ChatbotDefaults(
         state=None if spec.state else "Active",
+        maintenance_message=None if maintenance is None or spec.maintenance_message else maintenance.message,
         language=None if spec.language else bot.platform.language,
         time_zone=None if spec.time_zone else bot.platform.time_zone,
         model=None if spec.model.name or not bot.model_name else ModelDefaults(name=bot.model_name),
@@ -164,7 +167,15 @@ def _config(bot: _Bot) -> RuntimeConfig:
         app=app_config(bot.chatbot, bot.language),
         hosts=bot.route.hosts,
         limits=_limits(bot),
+        maintenance=_maintenance(bot),
     )
+
+
+def _maintenance(bot: _Bot) -> MaintenanceConfig | None:
+    spec = bot.chatbot.spec
+    if spec.state != "Maintenance":
+        return None
+    return MaintenanceConfig(message=spec.maintenance_message or languages.maintenance(bot.language))
 
 
 def _limits(bot: _Bot) -> LimitsConfig:

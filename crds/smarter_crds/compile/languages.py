@@ -1,5 +1,7 @@
 """Sentences that a bot says in its own language unless its owner words them."""
 
+from collections.abc import Mapping
+
 DISCLOSURES = {
     "ar": "أنت تتحدث إلى ذكاء اصطناعي.",
     "ca": "Estàs parlant amb una IA.",
@@ -25,12 +27,46 @@ DISCLOSURES = {
     "zh-hant": "您正在與人工智慧對話。",
 }
 
+MAINTENANCE = {
+    "ar": "أنا غير متاح حاليًا بسبب أعمال الصيانة. يُرجى المحاولة لاحقًا.",
+    "ca": "Ara mateix no hi soc per tasques de manteniment. Torneu-ho a provar més tard.",
+    "cs": "Právě probíhá údržba. Zkuste to prosím později.",
+    "da": "Jeg er ikke tilgængelig lige nu på grund af vedligeholdelse. Prøv igen senere.",
+    "de": "Ich bin gerade wegen Wartungsarbeiten nicht erreichbar. Bitte versuchen Sie es später noch einmal.",
+    "en": "I am away for maintenance. Please try again later.",
+    "es": "No estoy disponible por tareas de mantenimiento. Inténtelo de nuevo más tarde.",
+    "fi": "En ole juuri nyt tavoitettavissa huoltotöiden vuoksi. Yritä myöhemmin uudelleen.",
+    "fr": "Je suis indisponible pour maintenance. Veuillez réessayer plus tard.",
+    "it": "Non sono disponibile per manutenzione. Riprova più tardi.",
+    "ja": "ただいまメンテナンス中です。しばらくしてからもう一度お試しください。",
+    "ko": "현재 점검 중입니다. 나중에 다시 시도해 주세요.",
+    "nb": "Jeg er utilgjengelig på grunn av vedlikehold. Prøv igjen senere.",
+    "nl": "Ik ben even niet bereikbaar vanwege onderhoud. Probeer het later opnieuw.",
+    "pl": "Trwa konserwacja. Spróbuj ponownie później.",
+    "pt": "Estou indisponível para manutenção. Tente novamente mais tarde.",
+    "ru": "Сейчас идут технические работы. Пожалуйста, попробуйте позже.",
+    "sv": "Jag är inte tillgänglig just nu på grund av underhåll. Försök igen senare.",
+    "tr": "Şu anda hizmet veremiyorum. Lütfen daha sonra tekrar deneyin.",
+    "uk": "Зараз тривають технічні роботи. Будь ласка, спробуйте пізніше.",
+    "zh": "正在维护。请稍后再试。",
+    "zh-hant": "正在維護。請稍後再試。",
+}
+
 _TRADITIONAL_CHINESE = ("zh-tw", "zh-hk", "zh-mo", "zh-hant")
 
 
 def disclosure(language: str) -> str:
     """Return the sentence that tells visitors they talk to an AI; in English where we have none in `language`."""
+    return _sentence(DISCLOSURES, language)
+
+
+def maintenance(language: str) -> str:
+    """Return the sentence of a bot that is away; in English where we have none in `language`."""
+    return _sentence(MAINTENANCE, language)
+
+
+def _sentence(sentences: Mapping[str, str], language: str) -> str:
     tag = language.lower()
     if tag.startswith(_TRADITIONAL_CHINESE):
-        return DISCLOSURES["zh-hant"]
-    return DISCLOSURES.get(tag.split("-")[0], DISCLOSURES["en"])
+        return sentences["zh-hant"]
+    return sentences.get(tag.split("-")[0], sentences["en"])

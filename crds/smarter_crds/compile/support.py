@@ -28,8 +28,8 @@ def only(*values: str | bool) -> Support:
 # A path is relative to the spec; `[]` in it stands for each item of a list.
 CHATBOT: Mapping[str, Support] = {
     "description": YES,
-    "state": only("Active", "Offline"),
-    "maintenanceMessage": NO,
+    "state": YES,
+    "maintenanceMessage": YES,
     "language": YES,
     "timeZone": YES,
     "model": YES,

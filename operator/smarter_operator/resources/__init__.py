@@ -25,7 +25,7 @@ def desired(chatbot: Chatbot, compiled: Compiled, good: str, settings: Settings)
         children.append(network_policy(chatbot, compiled, settings))
     if compiled.settled.tls_mode == "Issuer":
         children += [certificate(chatbot, compiled, host) for host in compiled.hosts]
-    if compiled.settled.state == "Active":
+    if compiled.settled.state != "Offline":
         children += [deployment(chatbot, compiled, settings), service(chatbot), pod_monitor(chatbot)]
         if compiled.settled.replicas >= MIN_REPLICAS:
             children.append(pod_disruption_budget(chatbot))

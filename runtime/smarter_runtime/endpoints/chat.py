@@ -18,7 +18,7 @@ LONG_CHARACTERS = 20_000
 
 async def chat_completions(request: Request) -> Response:
     services = parts.of(request)
-    bot = services.bot()
+    bot = services.answering_bot()
     visitor = services.visitor(request, bot)
     chat = chat_request(await json_body(request, services.settings), bot.config, services.settings.max_messages)
     services.tokens.check(bot.config.limits.tokens_per_day)
@@ -36,7 +36,7 @@ async def chat_completions(request: Request) -> Response:
 
 async def models(request: Request) -> Response:
     services = parts.of(request)
-    bot = services.bot()
+    bot = services.answering_bot()
     services.visitor(request, bot)
     return Response(
         model_list(bot.model_name, int(bot.loaded_at.timestamp()), bot.config.bot.name), media_type="application/json"

@@ -39,6 +39,7 @@ const TEXTS = {
 };
 const MAX_MESSAGES_SENT = 200;
 const NEAR_THE_END_PIXELS = 80;
+const LOOK_AGAIN_MS = 20_000;
 
 const byId = (id) => document.getElementById(id);
 const [scroller, thread, question, send, stop] = ["scroller", "thread", "question", "send", "stop"].map(byId);
@@ -49,6 +50,8 @@ let token = "";
 let messages = [];
 /** What aborts the answer in progress; null when there is none. Every button follows from it. */
 let running = null;
+/** The timer that looks whether the bot is back from maintenance. */
+let looking = 0;
 
 class ChatError extends Error {
   constructor(text) {
@@ -100,10 +103,12 @@ async function failureOf(response) {
   } catch {
     // A proxy's error page: the status says enough.
   }
+  if (error.code === "maintenance") goAway(error.message);
   return new ChatError(failureText(error.code, response.status, error.message));
 }
 
 function failureText(code, status, message) {
+  if (code === "maintenance") return message;
   if (code === "insufficient_quota") return texts.used;
   if (code === "context_length_exceeded" || status === 413) return texts.long;
   if (status === 429 || status === 503) return texts.busy;
@@ -284,6 +289,37 @@ function welcome() {
   thread.append(list);
 }
 
+// ---- maintenance
+
+function goAway(text) {
+  byId("notice").textContent = text;
+  byId("composer").hidden = true;
+  say(text);
+  lookLater();
+}
+
+function lookLater() {
+  clearTimeout(looking);
+  looking = setTimeout(lookAgain, LOOK_AGAIN_MS);
+}
+
+async function lookAgain() {
+  try {
+    const response = await fetch("/app/v1/config");
+    if (response.ok && !(await response.json()).maintenanceMessage) return comeBack();
+  } catch {
+    // It cannot be reached at all: it is still away.
+  }
+  return lookLater();
+}
+
+function comeBack() {
+  byId("notice").textContent = "";
+  byId("composer").hidden = false;
+  say("");
+  if (!thread.childElementCount) welcome();
+}
+
 function say(text) {
   byId("status").textContent = text;
 }
@@ -365,8 +401,9 @@ async function start() {
   if (!response.ok) throw new ChatError(texts.unavailable);
   bot = await response.json();
   showSkin();
-  welcome();
   listen();
+  if (bot.maintenanceMessage) goAway(bot.maintenanceMessage);
+  else welcome();
   refreshButtons();
 }
 
