@@ -26,7 +26,13 @@ def urgent_keys(change: Change, cache: Cache) -> Iterator[Key]:
             _, namespace, name = key_of(change.kind.name, manifest)
             yield from ((CHATBOT.name, *user) for user in cache.users(change.kind, namespace, name))
     elif change.kind in CHILDREN or (change.kind is POD and _pod_changed(change)):
-        yield CHATBOT.name, manifest["metadata"]["namespace"], manifest["metadata"]["labels"][CHATBOT_LABEL]
+        yield from _labelled(change)
+
+
+def _labelled(change: Change) -> set[Key]:
+    """Return the Chatbot that the label names, and the one that it named before somebody changed it."""
+    sides = [side["metadata"] for side in (change.before, change.after) if side is not None]
+    return {(CHATBOT.name, metadata["namespace"], metadata["labels"][CHATBOT_LABEL]) for metadata in sides}
 
 
 def patient_keys(change: Change) -> set[Key]:

@@ -27,6 +27,8 @@ class FakeCluster:
         self.on_change: Callable[[Kind, Manifest, bool], None] = lambda kind, manifest, gone: None
         """Is told every change, as a watch would be."""
         self._versions = itertools.count(1)
+        self._applied: dict[str, Manifest] = {}
+        """What the operator applied last, by UID: a member that it stops wanting goes."""
 
     def create(self, manifest: Manifest) -> Manifest:
         """Make an object as its user would."""
@@ -79,7 +81,8 @@ class FakeCluster:
             raise Conflict(f"{kind.name} {name!r} is not the one with UID {uid}")
         if live is None:
             return self.create_as_operator(manifest)
-        merged = _merge(live, manifest)
+        merged = _merge(_without(live, self._applied.get(live["metadata"]["uid"], {}), manifest), manifest)
+        self._applied[live["metadata"]["uid"]] = copy.deepcopy(manifest)
         changed_spec = merged.get("spec") != live.get("spec")
         merged["metadata"]["generation"] = live["metadata"].get("generation", 1) + changed_spec
         return self._store(merged, OPERATOR)
@@ -106,6 +109,7 @@ class FakeCluster:
 
     def create_as_operator(self, manifest: Manifest) -> Manifest:
         metadata = {**manifest["metadata"], "uid": f"uid-{next(self._versions)}", "generation": 1}
+        self._applied[metadata["uid"]] = copy.deepcopy(manifest)
         return self._store({**copy.deepcopy(manifest), "metadata": metadata}, OPERATOR)
 
     def _check(self, kind: Kind) -> None:
@@ -124,14 +128,30 @@ class FakeCluster:
         operation = "Apply" if manager == OPERATOR else "Update"
         entry = {"manager": manager, "operation": operation}
         metadata["managedFields"] = [e for e in metadata.get("managedFields", []) if e != entry] + [entry]
-        self.objects[manifest["kind"], metadata["namespace"], metadata["name"]] = manifest
+        key = manifest["kind"], metadata["namespace"], metadata["name"]
+        before = self.objects.get(key)
+        self.objects[key] = manifest
+        if before is not None and not self._is_watched(manifest):
+            # Who loses the label that is selected by is gone for those who watch by it.
+            self._tell(before, gone=True)
         self._tell(copy.deepcopy(manifest), gone=False)
         return copy.deepcopy(manifest)
 
     def _tell(self, manifest: Manifest, *, gone: bool) -> None:
-        kind = BY_NAME[manifest["kind"]]
-        if not kind.selector or kind.selector in manifest["metadata"].get("labels", {}):
-            self.on_change(kind, manifest, gone)
+        if self._is_watched(manifest):
+            self.on_change(BY_NAME[manifest["kind"]], manifest, gone)
+
+    def _is_watched(self, manifest: Manifest) -> bool:
+        selector = BY_NAME[manifest["kind"]].selector
+        return not selector or selector in manifest["metadata"].get("labels", {})
+
+
+def _without(live: Any, before: Any, desired: Any) -> Any:
+    """Return `live` without the members that were applied `before` and are not `desired` any more."""
+    if not all(isinstance(side, dict) for side in (live, before, desired)):
+        return live
+    kept = {key: value for key, value in live.items() if key not in before or key in desired}
+    return {key: _without(value, before.get(key), desired.get(key)) for key, value in kept.items()}
 
 
 def _merge(live: Any, desired: Any) -> Any:

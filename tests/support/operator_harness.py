@@ -5,6 +5,7 @@ from typing import Any
 
 from smarter_crds.compile import Platform
 from smarter_crds.runtime_config import RuntimeProblem, RuntimeStatus
+from smarter_operator.cluster import Cluster
 from smarter_operator.engine import Engine
 from smarter_operator.leader import Elector
 from smarter_operator.settings import Settings
@@ -29,10 +30,17 @@ class ScriptedPods:
 class Harness:
     """Runs the engine; `settle` waits until nothing is left to do at this moment."""
 
-    def __init__(self, cluster: FakeCluster, settings: Settings = SETTINGS, elector: Elector | None = None) -> None:
+    def __init__(
+        self,
+        cluster: FakeCluster,
+        settings: Settings = SETTINGS,
+        elector: Elector | None = None,
+        through: Cluster | None = None,
+    ) -> None:
+        """Let the engine reach `cluster` directly, or `through` something that stands between."""
         self.cluster = cluster
         self.pods = ScriptedPods()
-        self.engine = Engine(cluster, self.pods, settings, elector)
+        self.engine = Engine(through or cluster, self.pods, settings, elector)
         cluster.on_change = lambda kind, manifest, gone: self.engine.event(kind, manifest, gone=gone)
 
     async def __aenter__(self) -> "Harness":

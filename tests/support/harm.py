@@ -1,0 +1,73 @@
+"""Changes by hand to single fields of an object, generated from the object itself."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from smarter_operator.cluster import Manifest
+
+Path = tuple[str | int, ...]
+
+GONE = object()
+"""Stands for a field that is taken away."""
+
+_NAMES_THE_OBJECT = frozenset({"apiVersion", "kind", "status"})
+_NOT_OF_THE_OWNER = frozenset({"labels", "annotations"})
+"""What a manifest's metadata holds beside its name and its owner: without its owner, a child is somebody else's."""
+
+
+def fields(manifest: Manifest) -> list[Path]:
+    """Return the paths of everything that can be changed without making another object of it."""
+    return [path for path in _leaves(manifest) if _may_change(path)]
+
+
+def other(value: Any) -> Any:
+    """Return another value of the same type."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, str):
+        return value[:-1] + ("y" if value.endswith("x") else "x")
+    return {"x": "x"} if isinstance(value, dict) else ["x"]
+
+
+def value_at(manifest: Any, path: Path) -> Any:
+    """Return what stands there, or `GONE`."""
+    for step in path:
+        try:
+            manifest = manifest[step]
+        except (KeyError, IndexError, TypeError):
+            return GONE
+    return manifest
+
+
+def with_value(manifest: Manifest, path: Path, value: Any) -> Manifest:
+    """Return a copy with another value at `path`, or without it."""
+    made = copy.deepcopy(manifest)
+    place: Any = value_at(made, path[:-1])
+    if value is GONE:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return made
+
+
+def written(path: Path) -> str:
+    """Return the path as people write it."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+
+
+def _may_change(path: Path) -> bool:
+    if path[0] in _NAMES_THE_OBJECT:
+        return False
+    return path[0] != "metadata" or path[1] in _NOT_OF_THE_OWNER
+
+
+def _leaves(value: Any, path: Path = ()) -> Iterator[Path]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if not inner or not value:
+        yield path
+        return
+    for key, item in inner:
+        yield from _leaves(item, (*path, key))
