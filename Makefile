@@ -18,12 +18,12 @@ help: ## List the commands
 .PHONY: setup
 setup: $(VENV)/.ready ## Install the development environment into .venv
 
-$(VENV)/.ready: requirements/dev.txt crds/pyproject.toml operator/pyproject.toml runtime/pyproject.toml cluster/pyproject.toml
+$(VENV)/.ready: requirements/dev.txt crds/pyproject.toml operator/pyproject.toml runtime/pyproject.toml cluster/pyproject.toml cli/pyproject.toml
 	@echo "» installing the development environment into $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "The venv module of $(PYTHON) is missing; on Debian: apt-get install python3-venv"; exit 1; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	@uv pip sync --quiet --require-hashes requirements/dev.txt
-	@uv pip install --quiet --no-deps --no-build-isolation -e crds -e operator -e runtime -e cluster
+	@uv pip install --quiet --no-deps --no-build-isolation -e crds -e operator -e runtime -e cluster -e cli
 	@touch $@
 
 .PHONY: demo
@@ -39,7 +39,7 @@ check: setup ## Fast: format, lint, types, import contracts, unit tests, generat
 	@ruff format --check --quiet . && ruff check --quiet . && echo "format and lint: ok"
 	@mypy
 	@lint-imports --no-cache > /tmp/smarter-imports.$$$$ 2>&1 || { cat /tmp/smarter-imports.$$$$; rm -f /tmp/smarter-imports.$$$$; exit 1; }; rm -f /tmp/smarter-imports.$$$$; echo "import contracts: ok"
-	@$(SUITE) -q -n auto tests/crds tests/operator tests/runtime tests/cluster -m "not cluster"
+	@$(SUITE) -q -n auto tests/crds tests/operator tests/runtime tests/cluster tests/cli -m "not cluster"
 
 .PHONY: test
 test: check ## Everything: checks, then the real API server, then pods, ingress, TLS and a browser
@@ -70,5 +70,5 @@ images: setup ## Build the images of operator and runtime
 lock: ## Renew the hash-checked requirements of the images and of the development environment
 	@for part in operator runtime; do uv pip compile --quiet --upgrade crds/pyproject.toml $$part/pyproject.toml --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package smarter-crds --no-header -o requirements/$$part.txt; done
-	@uv pip compile --quiet --upgrade crds/pyproject.toml operator/pyproject.toml runtime/pyproject.toml cluster/pyproject.toml --group dev \
-	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package smarter-crds --no-header -o requirements/dev.txt
+	@uv pip compile --quiet --upgrade crds/pyproject.toml operator/pyproject.toml runtime/pyproject.toml cluster/pyproject.toml cli/pyproject.toml --group dev \
+	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package smarter-crds --no-emit-package smarter-runtime --no-header -o requirements/dev.txt

@@ -1,0 +1,5 @@
+"""Makes `python -m smarter_cli` work."""
+
+from smarter_cli.cli import main
+
+main()
