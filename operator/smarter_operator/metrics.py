@@ -24,6 +24,7 @@ CERTIFICATE_EXPIRY = Gauge(
     "When a host's certificate ends, as Unix time.",
     ["namespace", "name", "host"],
 )
+ADMISSIONS = Counter("smarter_admissions", "Resources judged for the API server.", ["kind", "result"])
 
 
 def api_request(verb: str, kind: str, code: str, seconds: float) -> None:

@@ -36,7 +36,7 @@ def observe(raw: Manifest, cache: Cache, reports: PodReports) -> World:
     namespace, name, uid = (raw["metadata"][key] for key in ("namespace", "name", "uid"))
     pods = tuple(pod for pod in cache.children(POD, namespace, name).values() if _runs(pod))
     return World(
-        references=_references(raw, cache),
+        references=references(raw, cache),
         children={
             (kind.name, child_name): child
             for kind in CHILDREN
@@ -53,7 +53,8 @@ def controller_uid(manifest: Manifest) -> str:
     return next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
 
 
-def _references(raw: Manifest, cache: Cache) -> References:
+def references(raw: Manifest, cache: Cache) -> References:
+    """Return what the Chatbot `raw` refers to, directly or through a Plugin."""
     found: dict[str, dict[str, Manifest]] = {PLUGIN.name: {}, PROVIDER.name: {}}
     waiting = references_of(CHATBOT, raw)
     while waiting:

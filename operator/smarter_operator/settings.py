@@ -33,6 +33,21 @@ class NetworkPolicySettings(BaseModel):
     """Namespaces with Prometheus; empty: it may not read the pods' metrics."""
 
 
+class WebhookSettings(BaseModel):
+    """How the API server reaches the operator."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    certificate_folder: str = ""
+    """Folder with `tls.crt` and `tls.key`, read anew when they change; empty: no webhooks are served."""
+
+    port: int = 9443
+    """Port of `/validate` and `/convert`, over HTTPS."""
+
+    refresh_seconds: float = Field(default=10, gt=0)
+    """How often it is looked whether the certificate's files changed, or came into being."""
+
+
 class Settings(BaseSettings):
     """The operator's settings, from environment variables `SMARTER_<NAME>` and `SMARTER_PLATFORM__<NAME>`."""
 
@@ -73,6 +88,9 @@ class Settings(BaseSettings):
 
     server_port: int = 9090
     """Port of `/livez`, `/readyz` and `/metrics`."""
+
+    webhook: WebhookSettings = WebhookSettings()
+    """How the API server asks for the operator's judgement."""
 
     log_level: str = "INFO"
     """Least severe level that is logged: DEBUG, INFO, WARNING or ERROR."""

@@ -2,7 +2,7 @@
 
 from smarter_crds.compile.chatbot import compile_chatbot
 from smarter_crds.compile.model import Compiled, Platform, PlatformLimits, References, SecretFile, Settled
-from smarter_crds.compile.plugins import check_plugin
+from smarter_crds.compile.plugins import check_content, check_plugin
 from smarter_crds.compile.problems import Problem, parse
 from smarter_crds.compile.providers import check_provider
 from smarter_crds.compile.support import check_unsupported
@@ -15,6 +15,7 @@ __all__ = [
     "References",
     "SecretFile",
     "Settled",
+    "check_content",
     "check_plugin",
     "check_provider",
     "check_unsupported",

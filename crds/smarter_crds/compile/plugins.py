@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from smarter_crds.compile.declared import check_declared
 from smarter_crds.compile.problems import Problem
 from smarter_crds.compile.providers import default_model
 from smarter_crds.compile.support import PLUGIN, unsupported
@@ -20,10 +21,13 @@ _DEFAULT_RESULT_CHARACTERS = 16000
 
 def check_plugin(plugin: Plugin) -> tuple[Problem, ...]:
     """Return why `plugin` cannot be used, whoever uses it."""
-    problems = unsupported(plugin.spec, PLUGIN)
-    if problems or plugin.spec.static is None:
-        return problems
-    return tuple(_check_data(plugin.spec.static.data or {}))
+    return unsupported(plugin.spec, PLUGIN) or check_content(plugin)
+
+
+def check_content(plugin: Plugin) -> tuple[Problem, ...]:
+    """Return what is wrong with `plugin` whatever this version supports: only an edit of the Plugin itself helps."""
+    data = plugin.spec.static.data if plugin.spec.static else None
+    return (*_check_data(data or {}), *check_declared(plugin))
 
 
 def plugin_warnings(plugin: Plugin) -> Iterator[str]:
