@@ -30,10 +30,10 @@ def install(cluster: Cluster, source: Path, images: Mapping[str, str], *, wait: 
         repository, _, tag = images[part].rpartition(":")
         values |= {f"{prefix}.repository": repository, f"{prefix}.tag": tag}
     options = [option for key, value in values.items() for option in ("--set-string", f"{key}={value}")]
+    # Where no pod runs, the API server would ask nobody, and wait for the answer at every write.
+    options += ["--wait", f"--timeout={WAIT_SECONDS}s"] if wait else ["--set", "webhook.enabled=false"]
     _upgrade(cluster, source / "charts" / "smarter-crds")
-    _upgrade(
-        cluster, source / "charts" / "smarter", *(["--wait", f"--timeout={WAIT_SECONDS}s"] if wait else []), *options
-    )
+    _upgrade(cluster, source / "charts" / "smarter", *options)
 
 
 def _upgrade(cluster: Cluster, chart: Path, *options: str) -> None:

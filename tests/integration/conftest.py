@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from support.real_api import api, cluster, data_plane, installed, kubectl, namespace, operator
+from support.real_api import api, cluster, data_plane, installed, kubectl, namespace, operator, webhook
 
-__all__ = ["api", "cluster", "data_plane", "installed", "kubectl", "namespace", "operator"]
+__all__ = ["api", "cluster", "data_plane", "installed", "kubectl", "namespace", "operator", "webhook"]
 
 HERE = Path(__file__).parent
 

@@ -13,6 +13,7 @@ from smarter_cluster.cluster import Cluster
 from support.api import Api
 from support.data_plane import DataPlane
 from support.operator_process import OperatorProcess, free_port, service_account_token, with_token
+from support.webhook_place import WebhookPlace
 
 ROOT = Path(__file__).parents[2]
 POD_STATUS_PORT = free_port()
@@ -56,9 +57,19 @@ async def data_plane(api: Api) -> AsyncIterator[DataPlane]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def webhook(tmp_path_factory: pytest.TempPathFactory) -> WebhookPlace:
+    """Where the operator serves its webhooks; the API server does not know of it unless a test says so."""
+    return WebhookPlace.make(tmp_path_factory.mktemp("webhook"))
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def operator(
-    installed: Cluster, api: Api, data_plane: DataPlane, tmp_path_factory: pytest.TempPathFactory
+    installed: Cluster,
+    api: Api,
+    data_plane: DataPlane,
+    webhook: WebhookPlace,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[OperatorProcess]:
     """The running operator; it may do what its service account may, and no more."""
     folder = tmp_path_factory.mktemp("operator")
@@ -70,6 +81,7 @@ async def operator(
         SMARTER_RUNTIME_IMAGE="runtime:test",
         SMARTER_POD_STATUS_PORT=str(POD_STATUS_PORT),
         SMARTER_NAMESPACE=NAMESPACE,
+        **webhook.settings,
         SMARTER_PLATFORM__ISSUER_REF__NAME="demo-ca",
         SMARTER_PLATFORM__ISSUER_REF__KIND="ClusterIssuer",
     )
