@@ -18,7 +18,6 @@ from support.api import Api
 from support.https import client_of
 
 ROOT = Path(__file__).parents[2]
-NAME = "smarter-e2e"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -52,9 +51,10 @@ class Shop:
 
 
 @pytest.fixture(scope="session")
-def shop() -> Iterator[Shop]:
-    answer = Demo(ROOT, "demo", print, NAME).run()
-    cluster = Cluster(NAME, "full")
+def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
+    name = request.config.getoption("--cluster-name") or "smarter-e2e"
+    answer = Demo(ROOT, "demo", print, name).run()
+    cluster = Cluster(name, "full")
     yield Shop(cluster, answer)
     cluster.down()
 
