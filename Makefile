@@ -53,6 +53,11 @@ test: check ## Everything: checks, then the real API server, then pods, ingress,
 .PHONY: bench
 bench: setup ## Measure, and write tests/bench/results/*.json
 	@PYTHONPATH=tests python tests/bench/first_path.py
+	@$(MAKE) --no-print-directory bench-operator
+
+.PHONY: bench-operator
+bench-operator: setup ## The operator's part of it alone; OPTIONS="--chatbots 100 --skip-10000 --skip-peer" is a short run
+	@PYTHONPATH=tests python -m bench.operator_run $(OPTIONS)
 
 .PHONY: chaos
 chaos: setup ## The long fault run: the operator is killed again and again while Chatbots come, change and go
