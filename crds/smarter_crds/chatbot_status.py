@@ -8,7 +8,9 @@ from pydantic import Field
 from smarter_crds.access import AccessMode
 from smarter_crds.base import ApiModel
 from smarter_crds.exposure import CertificateMode, ExposureType, IssuerRef
+from smarter_crds.fields import MapByName
 from smarter_crds.limits import Limits
+from smarter_crds.references import LocalRef
 from smarter_crds.status import ConditionList
 from smarter_crds.workload import Resources
 
@@ -84,6 +86,23 @@ class AccessDefaults(ApiModel):
     mode: AccessMode | None = Field(None, description="Who may talk to the bot.")
 
 
+class ScalingDefaults(ApiModel):
+    """What was filled in about autoscaling."""
+
+    min_replicas: int | None = Field(None, ge=1, description="Fewest pods.")
+    target_in_flight: int | None = Field(
+        None, ge=1, description="Answers under way per pod at which another pod is started."
+    )
+
+
+class PodTemplateDefaults(ApiModel):
+    """What was filled in about the pods."""
+
+    image_pull_secrets: MapByName[LocalRef] = Field(
+        (), max_length=8, description="Secrets for pulling images, in the same namespace."
+    )
+
+
 class ChatbotDefaults(ApiModel):
     """What the platform filled in, in the shape of the spec: only members that the spec leaves open."""
 
@@ -98,7 +117,9 @@ class ChatbotDefaults(ApiModel):
     exposure: ExposureDefaults | None = Field(None, description="What was filled in about the way from outside.")
     access: AccessDefaults | None = Field(None, description="What was filled in about access.")
     limits: Limits | None = Field(None, description="What was filled in about limits.")
+    scaling: ScalingDefaults | None = Field(None, description="What was filled in about the number of pods.")
     resources: Resources | None = Field(None, description="What was filled in about computing resources.")
+    pod_template: PodTemplateDefaults | None = Field(None, description="What was filled in about the pods.")
 
 
 class ChatbotStatus(ApiModel):

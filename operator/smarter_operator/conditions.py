@@ -9,8 +9,13 @@ from smarter_operator.kinds import DEPLOYMENT
 from smarter_operator.observe import World
 from smarter_operator.outcome import Outcome, Verdict
 from smarter_operator.pods import PodReport
+from smarter_operator.scaling import scaling_active
 
 NOT_ASKED = "NotAsked"
+
+_MAY_BE_UNKNOWN = frozenset({"ConfigLive", "ScalingActive"})
+"""What may be unknown of a bot that is Ready: a pod that cannot be asked may serve all the same, and an autoscaler is
+judged seconds after it is made."""
 
 
 def conditions(bot: str, outcome: Outcome) -> dict[str, Verdict]:
@@ -23,13 +28,14 @@ def conditions(bot: str, outcome: Outcome) -> dict[str, Verdict]:
         "RouteReady": route_ready(bot, outcome),
         "CertificateReady": certificate_ready(outcome),
     }
+    if scaling := scaling_active(bot, outcome):
+        found["ScalingActive"] = scaling
     return found | {"Ready": _ready(found, outcome)}
 
 
 def _ready(found: dict[str, Verdict], outcome: Outcome) -> Verdict:
     for name, (status, reason, message) in found.items():
-        # Unknown counts as not ready, but for ConfigLive: a pod that cannot be asked may serve all the same.
-        if status == "False" or (status == "Unknown" and name != "ConfigLive"):
+        if status == "False" or (status == "Unknown" and name not in _MAY_BE_UNKNOWN):
             return "False", reason, message
     if outcome.compiled.settled.state == "Offline":
         return "True", "Offline", "The chatbot is offline, as asked for: no pod runs and no route leads to it."
@@ -90,7 +96,7 @@ def _available(bot: str, outcome: Outcome) -> Verdict:
         return failure
     if problem := next((p for report in world.reports.values() for p in report.problems), None):
         return "False", problem.reason, problem.message
-    return _rolled_out(live)
+    return _rolled_out(live, autoscaled=outcome.compiled.settled.autoscaling is not None)
 
 
 def _stopped(world: World) -> Verdict:
@@ -99,17 +105,32 @@ def _stopped(world: World) -> Verdict:
     return "True", "Stopped", "No pod runs, as asked for."
 
 
-def _rolled_out(deployment: Manifest) -> Verdict:
+def _why_zero(autoscaled: bool) -> str:
+    if autoscaled:
+        return (
+            "The Deployment was scaled to 0, which switches its autoscaler off, so nothing answers; scale it to 1 with "
+            "`kubectl scale deployment`."
+        )
+    return "`spec.scaling.replicas` is 0, so nothing answers."
+
+
+def _rolled_out(deployment: Manifest, *, autoscaled: bool) -> Verdict:
     status = deployment.get("status", {})
+    if failure := next((c for c in status.get("conditions", []) if _is_refusal(c)), None):
+        return "False", "PodsRefused", f"No pod could be made: {failure.get('message', '').strip()}"
     wanted = deployment["spec"].get("replicas", 1)
     ready, updated = status.get("readyReplicas", 0), status.get("updatedReplicas", 0)
     if wanted == 0:
-        return "False", "ScaledToZero", "`spec.scaling.replicas` is 0, so nothing answers."
+        return "False", "ScaledToZero", _why_zero(autoscaled)
     if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0) or updated < wanted:
         return "False", "RollingOut", f"{updated} of {wanted} pods have the new template."
     if ready < wanted or status.get("replicas", 0) > updated:
         return "False", "Deploying", f"{ready} of {wanted} pods are ready."
     return "True", "Serving", f"{ready} of {wanted} pods are ready."
+
+
+def _is_refusal(condition: Manifest) -> bool:
+    return bool(condition["type"] == "ReplicaFailure" and condition["status"] == "True")
 
 
 _HARMLESS_WAITING = frozenset({"ContainerCreating", "PodInitializing"})

@@ -8,10 +8,22 @@ from typing import Any
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
 
-_ATOMIC = frozenset({"selector", "matchLabels"})
+_ATOMIC = frozenset({"selector", "matchLabels", "nodeSelector"})
 """Maps that Kubernetes treats as one value: who owns it owns the absence of further keys too."""
 
-_WHOLE = frozenset({"ingress", "egress", "parentRefs", "backendRefs"})
+_WHOLE = frozenset(
+    {
+        "ingress",
+        "egress",
+        "parentRefs",
+        "backendRefs",
+        "metrics",
+        "tolerations",
+        "nodeSelectorTerms",
+        "requiredDuringSchedulingIgnoredDuringExecution",
+        "preferredDuringSchedulingIgnoredDuringExecution",
+    }
+)
 """Lists that Kubernetes treats as one value, of which we write every member: whatever else is in them is drift."""
 
 _QUANTITIES = frozenset({"requests", "limits", "sizeLimit"})
@@ -20,7 +32,7 @@ _SUFFIXES: dict[str, Decimal] = {
     **{letter: Decimal(1000) ** power for power, letter in enumerate("kMGT", start=1)},
     **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGT", start=1)},
 }
-_MERGE_KEYS = ("name", "mountPath", "containerPort", "port", "key", "ip", "type")
+_MERGE_KEYS = ("name", "topologyKey", "mountPath", "containerPort", "port", "key", "ip", "type")
 """By which members Kubernetes tells the elements of its list-maps apart; foreign ones (sidecars) may be among ours."""
 
 

@@ -54,6 +54,7 @@ DEPLOYMENT = _child("Deployment", "apps", "v1", "deployments")
 INGRESS = _child("Ingress", "networking.k8s.io", "v1", "ingresses")
 NETWORK_POLICY = _child("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies")
 POD_DISRUPTION_BUDGET = _child("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets")
+HORIZONTAL_POD_AUTOSCALER = _child("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers")
 CERTIFICATE = _child("Certificate", "cert-manager.io", "v1", "certificates", optional=True)
 HTTP_ROUTE = _child("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes", optional=True)
 POD_MONITOR = _child("PodMonitor", "monitoring.coreos.com", "v1", "podmonitors", optional=True)
@@ -69,6 +70,7 @@ CHILDREN = (
     SERVICE,
     NETWORK_POLICY,
     POD_DISRUPTION_BUDGET,
+    HORIZONTAL_POD_AUTOSCALER,
     INGRESS,
     HTTP_ROUTE,
     CERTIFICATE,

@@ -21,6 +21,8 @@ _APPLY = "application/apply-patch+yaml"
 _MERGE_PATCH = "application/merge-patch+json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _PAGE = 500
+_NO_SUCH_SHAPE = "failed to create typed patch object"
+"""How the API server answers, with code 500, an apply that holds a field which the kind does not have."""
 _APPLY_QUERY = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
 
 Handler = Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
@@ -187,6 +189,8 @@ def _error(code: int, message: str, retry_after: str) -> ClusterError:
         return NotFound(message)
     if code == 409:
         return Conflict(message)
+    if _NO_SUCH_SHAPE in message:
+        return Rejected(message)
     if code == 429 or code >= 500 or code == 401:
         return Unavailable(message, float(retry_after) if retry_after.isdigit() else 0)
     return Rejected(message)

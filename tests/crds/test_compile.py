@@ -165,6 +165,17 @@ WRONG_TYPE = provider("openai", type="Cohere")
             chatbot(exposure={"type": "None", "tls": {"mode": "Issuer"}}), [], None, id="no-issuer-for-no-exposure"
         ),
         pytest.param(chatbot(scaling={"type": "Fixed", "replicas": 0}), [], None, id="no-pods"),
+        pytest.param(
+            chatbot(scaling={"type": "Auto", "maxReplicas": 3}),
+            [],
+            Problem(
+                "StoreRequired",
+                "3 pods need a store that they share, and `spec.storeRef` is not supported yet; "
+                "set `spec.scaling.maxReplicas` to 1.",
+            ),
+            id="autoscaling-without-store",
+        ),
+        pytest.param(chatbot(scaling={"type": "Auto", "maxReplicas": 1}), [], None, id="autoscaling-of-one-pod"),
         pytest.param(chatbot(timeZone="Europe/Madrid"), [], None, id="known-time-zone"),
     ],
 )
@@ -229,6 +240,18 @@ def test_the_platform_may_give_every_bot_a_token_limit(limit: int | None) -> Non
             "Plugin 'returns': `spec.prompt.model.maxTokens` has no effect on Provider 'demo', which is of type "
             "`Demo`.",
             id="override-of-a-demo",
+        ),
+        pytest.param(
+            chatbot(scaling={"type": "Fixed", "replicas": 1, "targetInFlight": 5}),
+            [],
+            "`spec.scaling.targetInFlight` has no effect with type `Fixed`.",
+            id="target-without-autoscaling",
+        ),
+        pytest.param(
+            chatbot(scaling={"type": "Auto", "maxReplicas": 1, "replicas": 4}),
+            [],
+            "`spec.scaling.replicas` has no effect with type `Auto`.",
+            id="number-beside-autoscaling",
         ),
         pytest.param(
             chatbot(),

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from smarter_cluster.cluster import Cluster
-from smarter_crds.compile import Platform
+from smarter_crds.compile import Allowed, Platform
 from smarter_operator.kinds import CHILDREN, POD, REFERENCED
 from smarter_operator.settings import Settings
 
@@ -49,6 +49,10 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
         "platform.ingressClass=nginx",
         "platform.issuer.name=letsencrypt",
         "platform.tokensPerDay=20000000",
+        "platform.targetInFlight=3",
+        "platform.imagePullSecrets[0]=registry",
+        "platform.allowed.podAnnotations[0]=sidecar.example/*",
+        "platform.allowed.runtimeImages[0]=registry.example/runtime:2",
         "runtime.image.repository=registry.example/runtime",
         "runtime.image.tag=v7",
         "networkPolicy.prometheusNamespaceSelector.matchLabels.team=monitoring",
@@ -62,6 +66,10 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
     assert platform.issuer_ref is not None
     assert (platform.issuer_ref.name, platform.issuer_ref.kind) == ("letsencrypt", "ClusterIssuer")
     assert platform.limits.tokens_per_day == 20_000_000
+    assert (platform.target_in_flight, platform.image_pull_secrets) == (3, ("registry",))
+    assert platform.allowed == Allowed(
+        pod_annotations=("sidecar.example/*",), runtime_images=("registry.example/runtime:2",)
+    )
     prometheus = settings.network_policy.prometheus_namespace_selector
     assert prometheus.manifest() == {"matchLabels": {"team": "monitoring"}}
 
@@ -77,6 +85,7 @@ def test_defaults_leave_the_platform_open(helm: Path, monkeypatch: pytest.Monkey
     [
         pytest.param("platform.issuer.kind=Letsencrypt", id="unknown-kind-of-issuer"),
         pytest.param("platform.tokenPerDay=5", id="misspelt"),
+        pytest.param("platform.allowed.env[0]=A*B", id="star-in-the-middle"),
         pytest.param("logLevel=LOUD", id="unknown-level"),
         pytest.param("networkPolicy.prometheusNamespaceSelector.team=monitoring", id="labels-outside-matchLabels"),
     ],

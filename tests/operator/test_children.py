@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from smarter_crds import Chatbot, Plugin, Provider
-from smarter_crds.compile import Platform, References, compile_chatbot
+from smarter_crds.compile import Allowed, Autoscaling, Platform, References, compile_chatbot
 from smarter_crds.exposure import IssuerRef
 from smarter_operator import resources
 from smarter_operator.names import APPLIED_ANNOTATION
@@ -19,7 +19,18 @@ GOLDEN = Path(__file__).parent / "golden"
 SETTINGS = Settings(
     runtime_image="registry.example/runtime:1",
     namespace="smarter-system",
-    platform=Platform(base_domain="bots.example", issuer_ref=IssuerRef(name="letsencrypt", kind="ClusterIssuer")),
+    platform=Platform(
+        base_domain="bots.example",
+        issuer_ref=IssuerRef(name="letsencrypt", kind="ClusterIssuer"),
+        image_pull_secrets=("platform-registry",),
+        allowed=Allowed(
+            pod_annotations=("sidecar.example/inject",),
+            service_account_annotations=("cloud.example/role",),
+            route_annotations=("web.example/*",),
+            env=("TZ", "SMARTER_*"),
+            runtime_images=("registry.example/*",),
+        ),
+    ),
 )
 IN_THE_CLUSTER = {
     "type": "OpenAICompatible",
@@ -46,6 +57,49 @@ CASES: Mapping[str, dict[str, Any]] = {
             }
         }
     },
+    "route-annotations": {
+        "bot": {"exposure": exposed(mode="External") | {"annotations": {"web.example/waf": "strict"}}},
+    },
+    "autoscaling": {
+        "bot": {"exposure": {"type": "None"}, "scaling": {"type": "Auto", "maxReplicas": 1}},
+        "replicas": 2,
+        "autoscaling": Autoscaling(min_replicas=2, max_replicas=10, target_in_flight=2000),
+    },
+    "pod-template": {
+        "bot": {
+            "exposure": {"type": "None"},
+            "runtime": {"image": "registry.example/runtime:2"},
+            "podTemplate": {
+                "nodeSelector": {"kubernetes.io/arch": "arm64"},
+                "tolerations": [
+                    {"key": "dedicated", "operator": "Equal", "value": "bots", "effect": "NoExecute"},
+                    {"operator": "Exists", "effect": "NoSchedule", "value": ""},
+                ],
+                "affinity": {
+                    "nodeAffinity": {
+                        "requiredDuringSchedulingIgnoredDuringExecution": {
+                            "nodeSelectorTerms": [{"matchExpressions": [{"key": "gpu", "operator": "DoesNotExist"}]}]
+                        }
+                    }
+                },
+                "topologySpreadConstraints": [
+                    {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"},
+                    {
+                        "maxSkew": 2,
+                        "topologyKey": "kubernetes.io/hostname",
+                        "whenUnsatisfiable": "ScheduleAnyway",
+                        "labelSelector": {"matchLabels": {"team": "web"}},
+                    },
+                ],
+                "priorityClassName": "system-cluster-critical",
+                "labels": {"team": "web"},
+                "annotations": {"sidecar.example/inject": "true"},
+                "imagePullSecrets": [{"name": "registry"}],
+                "env": [{"name": "TZ", "value": "Europe/Madrid"}, {"name": "SMARTER_WEATHER_URL", "value": ""}],
+                "serviceAccountAnnotations": {"cloud.example/role": "bots"},
+            },
+        },
+    },
     "no-network-policy": {"bot": {"networkPolicy": {"enabled": False}}},
     "allowed-networks": {
         "bot": {
@@ -61,9 +115,7 @@ CASES: Mapping[str, dict[str, Any]] = {
 }
 
 
-def children(
-    bot: dict[str, Any], provider_spec: dict[str, Any] | None = None, replicas: int = 1
-) -> list[dict[str, Any]]:
+def children(bot: dict[str, Any], provider_spec: dict[str, Any] | None = None, **settled: Any) -> list[dict[str, Any]]:
     made = chatbot(**bot)
     made["metadata"] |= {"uid": "00000000-0000-4000-8000-000000000001", "generation": 1}
     parsed = Chatbot.model_validate(made)
@@ -74,7 +126,7 @@ def children(
     compiled = compile_chatbot(parsed, references, SETTINGS.platform)
     assert compiled.problems == ()
     # More than one pod is refused until there is a Store; what they will be made of is known already.
-    compiled = replace(compiled, settled=replace(compiled.settled, replicas=replicas))
+    compiled = replace(compiled, settled=replace(compiled.settled, **settled))
     return resources.desired(parsed, compiled, "", SETTINGS)
 
 

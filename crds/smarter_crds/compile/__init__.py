@@ -1,13 +1,16 @@
 """From a Chatbot and what it refers to, to the config that its pods serve: pure functions, shared by all programs."""
 
+from smarter_crds.compile.allowed import Allowed
 from smarter_crds.compile.chatbot import compile_chatbot
-from smarter_crds.compile.model import Compiled, Platform, PlatformLimits, References, SecretFile, Settled
+from smarter_crds.compile.model import Autoscaling, Compiled, Platform, PlatformLimits, References, SecretFile, Settled
 from smarter_crds.compile.plugins import check_content, check_plugin
 from smarter_crds.compile.problems import Problem, parse
 from smarter_crds.compile.providers import check_provider
 from smarter_crds.compile.support import check_unsupported
 
 __all__ = [
+    "Allowed",
+    "Autoscaling",
     "Compiled",
     "Platform",
     "PlatformLimits",

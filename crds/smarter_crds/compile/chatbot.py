@@ -13,6 +13,7 @@ from smarter_crds.compile.plugins import plugin_size
 from smarter_crds.compile.problems import Problem
 from smarter_crds.compile.providers import default_model, provider_config, provider_secrets, provider_warnings
 from smarter_crds.compile.resolve import Resolved, bot_provider, resolve_plugins
+from smarter_crds.compile.workload import pod_template_defaults, scaling_defaults, workload, workload_warnings
 from smarter_crds.limits import Limits
 from smarter_crds.provider import Provider
 from smarter_crds.runtime_config import (
@@ -103,16 +104,17 @@ def _refused(bot: _Bot) -> Compiled:
 
 
 def _warnings(bot: _Bot) -> tuple[str, ...]:
-    warnings = [*route_warnings(bot.chatbot), *(provider_warnings(bot.provider) if bot.provider else ())]
+    warnings = [*route_warnings(bot.chatbot), *workload_warnings(bot.chatbot)]
+    warnings += provider_warnings(bot.provider) if bot.provider else ()
     warnings += (warning for plugin in bot.plugins for warning in plugin.warnings)
     return tuple(dict.fromkeys(warnings))
 
 
 def _settled(bot: _Bot) -> Settled:
-    spec, route = bot.chatbot.spec, bot.route
+    spec, route, pods = bot.chatbot.spec, bot.route, workload(bot.chatbot, bot.platform)
     return Settled(
         state=spec.state or "Active",
-        replicas=1 if spec.scaling.replicas is None else spec.scaling.replicas,
+        replicas=pods.replicas,
         resources=spec.resources or bot.platform.resources,
         exposure_type=route.type,
         hosts=route.hosts,
@@ -121,6 +123,9 @@ def _settled(bot: _Bot) -> Settled:
         tls_mode=route.tls_mode,
         issuer_ref=route.issuer_ref,
         gateway_ref=route.gateway_ref,
+        autoscaling=pods.autoscaling,
+        image=pods.image,
+        image_pull_secrets=pods.image_pull_secrets,
     )
 
 
@@ -141,7 +146,9 @@ def _defaults(bot: _Bot) -> ChatbotDefaults:
         exposure=route_defaults(bot.chatbot, bot.route),
         access=None if spec.access and spec.access.mode else AccessDefaults(mode="Public"),
         limits=Limits(**open_limits) if open_limits else None,
+        scaling=scaling_defaults(bot.chatbot, bot.platform),
         resources=None if spec.resources else bot.platform.resources,
+        pod_template=pod_template_defaults(bot.chatbot, bot.platform),
     )
 
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 from smarter_crds.chatbot import Chatbot
+from smarter_crds.compile.allowed import forbidden
 from smarter_crds.compile.model import Platform, References
 from smarter_crds.compile.problems import Problem
 from smarter_crds.compile.providers import IGNORED_PARAMETERS, default_model, find_provider
 from smarter_crds.compile.support import CHATBOT, unsupported
+from smarter_crds.compile.workload import pods_without_store
 from smarter_crds.runtime_config import FUNCTION_TOOLS
 
 Check = Callable[[Chatbot, References, Platform], Iterator[Problem]]
@@ -21,13 +23,11 @@ def nothing_unsupported_is_set(chatbot: Chatbot, references: References, platfor
 
 
 def one_pod_without_store(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
-    scaling = chatbot.spec.scaling
-    if scaling.type == "Fixed" and (scaling.replicas or 0) > 1 and chatbot.spec.store_ref is None:
-        yield Problem(
-            "StoreRequired",
-            f"{scaling.replicas} pods need a store that they share, and `spec.storeRef` is not supported yet; "
-            "set `spec.scaling.replicas` to 1.",
-        )
+    yield from pods_without_store(chatbot)
+
+
+def the_platform_allows_it(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
+    yield from forbidden(chatbot, platform.allowed)
 
 
 def public_bots_have_a_token_limit(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
@@ -98,6 +98,7 @@ def provider_heeds_what_is_set(chatbot: Chatbot, references: References, platfor
 CHECKS: tuple[Check, ...] = (
     nothing_unsupported_is_set,
     one_pod_without_store,
+    the_platform_allows_it,
     public_bots_have_a_token_limit,
     time_zone_exists,
     tools_have_different_names,

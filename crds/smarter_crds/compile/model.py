@@ -9,9 +9,10 @@ from pydantic import Field
 from smarter_crds.base import ApiModel
 from smarter_crds.chatbot import State
 from smarter_crds.chatbot_status import BotPluginStatus, ChatbotDefaults
+from smarter_crds.compile.allowed import Allowed
 from smarter_crds.compile.problems import Problem
 from smarter_crds.exposure import CertificateMode, ExposureType, GatewayRef, IssuerRef
-from smarter_crds.fields import Host
+from smarter_crds.fields import Host, ObjectName
 from smarter_crds.limits import AnswerSeconds, Characters, SelectedPlugins, Tokens, ToolCalls
 from smarter_crds.plugin import Plugin
 from smarter_crds.provider import Provider
@@ -45,6 +46,12 @@ class Platform(ApiModel):
     """How bots are reached for which there is no issuer: TLS ends in front of the cluster, or there is none."""
     limits: PlatformLimits = PlatformLimits()
     resources: Resources = Resources(requests={"cpu": "50m", "memory": "128Mi"}, limits={"memory": "256Mi"})
+    image_pull_secrets: tuple[ObjectName, ...] = ()
+    """Secrets, in the namespace of each bot, for pulling the runtime's image of bots that name none."""
+    target_in_flight: int = Field(8, ge=1, le=10_000)
+    """Answers under way per pod at which a bot with autoscaling that sets no target gets another pod."""
+    allowed: Allowed = Allowed()
+    """What users may add to pods and routes."""
     max_config_bytes: int = Field(1_000_000, ge=1)
     """Most bytes that a bot's ConfigMap may hold: the compressed config, and the last good one beside it."""
 
@@ -72,11 +79,21 @@ class SecretFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Autoscaling:
+    """Between which numbers of pods, and by how many answers under way per pod, the load decides."""
+
+    min_replicas: int
+    max_replicas: int
+    target_in_flight: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settled:
     """What holds for the bot's children once the platform has filled in what the spec leaves open."""
 
     state: State
     replicas: int
+    """Number of pods; with autoscaling the fewest."""
     resources: Resources
     exposure_type: ExposureType
     hosts: tuple[str, ...]
@@ -90,6 +107,11 @@ class Settled:
     """Set if, and only if, `tls_mode` is `Issuer` and an issuer is known."""
     gateway_ref: GatewayRef | None
     """Set if, and only if, `exposure_type` is `HTTPRoute`."""
+    autoscaling: Autoscaling | None = None
+    """None: the number of pods is fixed."""
+    image: str = ""
+    """Image of the bot's own choice; empty: the platform's."""
+    image_pull_secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

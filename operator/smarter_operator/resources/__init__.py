@@ -7,6 +7,7 @@ from smarter_operator.drift import stamped
 from smarter_operator.resources.certificate import certificate
 from smarter_operator.resources.config_map import config_map
 from smarter_operator.resources.deployment import deployment
+from smarter_operator.resources.horizontal_pod_autoscaler import horizontal_pod_autoscaler
 from smarter_operator.resources.http_route import http_route
 from smarter_operator.resources.ingress import ingress
 from smarter_operator.resources.network_policy import network_policy
@@ -29,6 +30,8 @@ def desired(chatbot: Chatbot, compiled: Compiled, good: str, settings: Settings)
         children += [deployment(chatbot, compiled, settings), service(chatbot), pod_monitor(chatbot)]
         if compiled.settled.replicas >= MIN_REPLICAS:
             children.append(pod_disruption_budget(chatbot))
+        if compiled.settled.autoscaling:
+            children.append(horizontal_pod_autoscaler(chatbot, compiled.settled.autoscaling))
         if compiled.hosts:
             children.append((http_route if compiled.settled.gateway_ref else ingress)(chatbot, compiled))
     return [stamped(child) for child in children]

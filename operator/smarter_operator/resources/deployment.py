@@ -8,6 +8,7 @@ from smarter_crds.runtime_config import API_PORT, CONFIG_DIRECTORY, SECRETS_DIRE
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
 from smarter_operator.resources.metadata import metadata
+from smarter_operator.resources.pod_template import environment, pod_metadata, scheduling
 from smarter_operator.settings import Settings
 
 DRAIN_SECONDS = 30
@@ -18,16 +19,18 @@ _USER = 65532
 
 def deployment(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> Manifest:
     bot = chatbot.metadata.name
+    # With autoscaling the number of pods belongs to the autoscaler.
+    replicas = {} if compiled.settled.autoscaling else {"replicas": compiled.settled.replicas}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": metadata(chatbot, bot),
-        "spec": {
-            "replicas": compiled.settled.replicas,
+        "spec": replicas
+        | {
             "selector": {"matchLabels": names.selector(bot)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "revisionHistoryLimit": 3,
-            "template": {"metadata": {"labels": names.labels(bot)}, "spec": _pod(chatbot, compiled, settings)},
+            "template": {"metadata": pod_metadata(chatbot), "spec": _pod(chatbot, compiled, settings)},
         },
     }
 
@@ -46,17 +49,19 @@ def _pod(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> dict[str, 
             "fsGroup": _USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(compiled, settings)],
+        "containers": [_container(chatbot, compiled, settings)],
         "volumes": _volumes(chatbot, compiled),
-    }
+    } | scheduling(chatbot, compiled)
 
 
-def _container(compiled: Compiled, settings: Settings) -> dict[str, Any]:
+def _container(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> dict[str, Any]:
     return {
         "name": names.CONTAINER,
-        "image": settings.runtime_image,
+        "image": compiled.settled.image or settings.runtime_image,
         "imagePullPolicy": settings.runtime_image_pull_policy,
-        "env": [{"name": "SMARTER_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}],
+        "env": environment(
+            chatbot, [{"name": "SMARTER_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}]
+        ),
         "ports": [
             {"name": names.HTTP_PORT_NAME, "containerPort": API_PORT, "protocol": "TCP"},
             {"name": names.STATUS_PORT_NAME, "containerPort": STATUS_PORT, "protocol": "TCP"},

@@ -6,7 +6,7 @@ from smarter_crds.chatbot import Chatbot
 from smarter_crds.compile import Compiled
 from smarter_operator.cluster import Manifest
 from smarter_operator.kinds import HTTP_ROUTE
-from smarter_operator.resources.metadata import metadata
+from smarter_operator.resources.metadata import metadata, route_annotations
 from smarter_operator.resources.service import SERVICE_PORT
 
 
@@ -18,7 +18,7 @@ def http_route(chatbot: Chatbot, compiled: Compiled) -> Manifest:
     return {
         "apiVersion": HTTP_ROUTE.api_version,
         "kind": HTTP_ROUTE.name,
-        "metadata": metadata(chatbot, chatbot.metadata.name),
+        "metadata": metadata(chatbot, chatbot.metadata.name, route_annotations(chatbot)),
         "spec": {"parentRefs": [parent], "hostnames": list(compiled.hosts), "rules": [_rule(chatbot)]},
     }
 

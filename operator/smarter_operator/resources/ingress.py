@@ -6,7 +6,7 @@ from smarter_crds.chatbot import Chatbot
 from smarter_crds.compile import Compiled
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
-from smarter_operator.resources.metadata import metadata
+from smarter_operator.resources.metadata import metadata, route_annotations
 
 _STREAMING = {
     # Answers are streams that may pause while a tool runs; the controllers' default timeouts would cut them.
@@ -26,7 +26,7 @@ def ingress(chatbot: Chatbot, compiled: Compiled) -> Manifest:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
-        "metadata": metadata(chatbot, chatbot.metadata.name, _STREAMING),
+        "metadata": metadata(chatbot, chatbot.metadata.name, _STREAMING | route_annotations(chatbot)),
         "spec": spec,
     }
 

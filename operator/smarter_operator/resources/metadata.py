@@ -24,3 +24,8 @@ def metadata(chatbot: Chatbot, name: str, annotations: dict[str, str] | None = N
         ],
     }
     return made | ({"annotations": annotations} if annotations else {})
+
+
+def route_annotations(chatbot: Chatbot) -> dict[str, str]:
+    """Return what the user adds to the route; `compile` has refused what the platform does not allow."""
+    return dict(chatbot.spec.exposure.annotations) if chatbot.spec.exposure else {}
