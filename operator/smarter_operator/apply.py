@@ -5,14 +5,18 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from smarter_crds.compile import Problem
+from smarter_operator import handover
 from smarter_operator.apis import MissingApis
 from smarter_operator.cache import Cache
 from smarter_operator.cluster import ApiMissing, Cluster, Manifest, NotFound, Rejected
-from smarter_operator.drift import is_current
-from smarter_operator.kinds import BY_NAME, CHILDREN, DEPLOYMENT, HTTP_ROUTE, INGRESS
+from smarter_operator.drift import is_current, is_stuck
+from smarter_operator.kinds import BY_NAME, CHILDREN, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE, INGRESS, Kind
 from smarter_operator.observe import World, controller_uid
 
 _ROUTES = (INGRESS.name, HTTP_ROUTE.name)
+_LATE = {DEPLOYMENT.name: 1, HORIZONTAL_POD_AUTOSCALER.name: 2}
+"""What pods need to start comes before the Deployment; its autoscaler only when the number of pods is not ours."""
+
 _NO_NAMESPACE = Problem("NamespaceGone", "The namespace is gone or is being deleted.")
 
 
@@ -48,24 +52,40 @@ async def apply_children(
 ) -> list[Problem]:
     """Apply every child that is not as desired. Returns what was refused; the others are applied all the same."""
     outdated = [child for child in desired if not _up_to_date(child, world)]
-    first = [child for child in outdated if child["kind"] != DEPLOYMENT.name]
-    last = [child for child in outdated if child["kind"] == DEPLOYMENT.name]
     refused: list[Problem] = []
-    for stage in (first, last):
-        results = await asyncio.gather(*(_apply(child, world, cluster, cache, apis) for child in stage))
-        refused += [problem for problem in results if problem is not None]
+    for stage in range(1 + max(_LATE.values())):
+        children = [child for child in outdated if _LATE.get(child["kind"], 0) == stage]
+        results = await asyncio.gather(*(_apply(child, world, cluster, cache, apis) for child in children))
+        problems = [problem for problem in results if problem is not None]
+        refused += problems
+        if stage == _LATE[DEPLOYMENT.name] and problems:
+            break
     return refused
 
 
+async def prune_autoscaler(desired: Sequence[Manifest], world: World, cluster: Cluster) -> None:
+    """Delete an autoscaler that is not desired any more, before it and we pull at the number of pods."""
+    await _prune(desired, (HORIZONTAL_POD_AUTOSCALER,), world, cluster)
+
+
 async def prune(desired: Sequence[Manifest], world: World, cluster: Cluster, cache: Cache) -> None:
-    """Delete our children that are not desired any more; the old route only when the new one is there."""
-    wanted = {(child["kind"], child["metadata"]["name"]) for child in desired}
+    """Delete our other children that are not desired any more; the old route only when the new one is there."""
     kept = () if all(_exists(child, cache) for child in desired if child["kind"] in _ROUTES) else _ROUTES
-    for kind in (kind for kind in CHILDREN if kind.name not in kept):
+    kinds = [kind for kind in CHILDREN if kind.name not in kept and kind is not HORIZONTAL_POD_AUTOSCALER]
+    await _prune(desired, kinds, world, cluster)
+
+
+async def _prune(desired: Sequence[Manifest], kinds: Iterable[Kind], world: World, cluster: Cluster) -> None:
+    wanted = {(child["kind"], child["metadata"]["name"]) for child in desired}
+    for kind in kinds:
         for child in world.of_kind(kind):
-            metadata = child["metadata"]
-            if (kind.name, metadata["name"]) not in wanted and "deletionTimestamp" not in metadata:
-                await cluster.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
+            if (kind.name, child["metadata"]["name"]) not in wanted and "deletionTimestamp" not in child["metadata"]:
+                await _delete(kind, child, cluster)
+
+
+async def _delete(kind: Kind, child: Manifest, cluster: Cluster) -> None:
+    metadata = child["metadata"]
+    await cluster.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
 
 
 async def _holder(child: Manifest, cluster: Cluster, apis: MissingApis) -> Manifest | None:
@@ -85,7 +105,11 @@ async def _apply(child: Manifest, world: World, cluster: Cluster, cache: Cache, 
         # Tied to the object we know: if it was replaced meanwhile, the server answers with a conflict.
         child = {**child, "metadata": {**child["metadata"], "uid": live["metadata"]["uid"]}}
     try:
-        cache.put(kind, await cluster.apply(kind, child))
+        if live is not None and is_stuck(child, live):
+            # The news that it is gone brings us back, to make it anew.
+            await _delete(kind, live, cluster)
+        else:
+            await _write(kind, child, live, cluster, cache)
         apis.is_there(kind)
     except ApiMissing:
         apis.is_missing(kind)
@@ -99,6 +123,15 @@ async def _apply(child: Manifest, world: World, cluster: Cluster, cache: Cache, 
     return None
 
 
+async def _write(kind: Kind, child: Manifest, live: Manifest | None, cluster: Cluster, cache: Cache) -> None:
+    if live is not None and (held := handover.before_apply(child, live)):
+        await cluster.apply(kind, held, handover.MANAGER)
+    cache.put(kind, await cluster.apply(kind, child))
+    now = cache.get(kind, child["metadata"]["namespace"], child["metadata"]["name"])
+    if now is not None and (released := handover.after_apply(child, now)):
+        cache.put(kind, await cluster.apply(kind, released, handover.MANAGER))
+
+
 def _live(child: Manifest, world: World) -> Manifest | None:
     return world.child(BY_NAME[child["kind"]], child["metadata"]["name"])
 
@@ -109,4 +142,4 @@ def _exists(child: Manifest, cache: Cache) -> bool:
 
 def _up_to_date(child: Manifest, world: World) -> bool:
     live = _live(child, world)
-    return live is not None and is_current(child, live)
+    return live is not None and is_current(child, live) and handover.is_finished(child, live)

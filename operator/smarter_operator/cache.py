@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smarter_operator.cluster import Manifest
-from smarter_operator.kinds import CHATBOT, CHATBOT_LABEL, PLUGIN, POD, PROVIDER, STORE, Kind
+from smarter_operator.kinds import CHATBOT, CHATBOT_LABEL, DEPLOYMENT, PLUGIN, POD, PROVIDER, STORE, Kind
 
 ObjectName = tuple[str, str]
 """Namespace and name."""
@@ -149,11 +149,15 @@ def _same_object(one: Manifest, other: Manifest) -> bool:
 def _trimmed(kind: Kind, manifest: Manifest) -> Manifest:
     """Drop what is large and never read: the field sets of managers, and of pods all but what status needs."""
     metadata: dict[str, Any] = dict(manifest["metadata"])
-    managers = [
-        {key: entry.get(key) for key in ("manager", "operation")} for entry in metadata.get("managedFields", [])
-    ]
-    metadata["managedFields"] = managers
+    metadata["managedFields"] = [_manager(kind, entry) for entry in metadata.get("managedFields", [])]
     trimmed = {**manifest, "metadata": metadata}
     if kind is POD:
         trimmed["spec"] = {}
     return trimmed
+
+
+def _manager(kind: Kind, entry: Manifest) -> Manifest:
+    """Keep of a manager's entry who it is, and of a Deployment whether it owns the number of pods."""
+    kept = {key: entry.get(key) for key in ("manager", "operation")}
+    owned = entry.get("fieldsV1", {}).get("f:spec", {})
+    return kept | ({"ownsReplicas": True} if kind is DEPLOYMENT and "f:replicas" in owned else {})

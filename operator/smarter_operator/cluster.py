@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from smarter_operator.kinds import Kind
+from smarter_operator.names import FIELD_MANAGER
 
 Manifest = dict[str, Any]
 
@@ -48,8 +49,8 @@ class Cluster(Protocol):
             ApiMissing: when `kind` is optional and its API is not there.
         """
 
-    async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
-        """Apply on the server: create the object, or change the fields that we own."""
+    async def apply(self, kind: Kind, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
+        """Apply on the server: create the object, or change the fields that `manager` owns."""
 
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Apply the status of an object; all members of our status that `manifest` lacks go."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
+from smarter_operator.kinds import DEPLOYMENT
 
 _ATOMIC = frozenset({"selector", "matchLabels", "nodeSelector"})
 """Maps that Kubernetes treats as one value: who owns it owns the absence of further keys too."""
@@ -53,6 +54,11 @@ def is_current(desired: Manifest, live: Manifest) -> bool:
     managers = live["metadata"].get("managedFields", [])
     ours = {"manager": names.FIELD_MANAGER, "operation": "Apply"}
     return ours in [{key: entry.get(key) for key in ours} for entry in managers] and contains(live, desired)
+
+
+def is_stuck(desired: Manifest, live: Manifest) -> bool:
+    """Tell whether no apply can make `live` as `desired`, for a member differs that can never change."""
+    return desired["kind"] == DEPLOYMENT.name and bool(live["spec"].get("selector") != desired["spec"]["selector"])
 
 
 def contains(live: Any, desired: Any, *, quantities: bool = False) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from smarter_operator.cluster import Cluster, Manifest, Unavailable
 from smarter_operator.kinds import Kind
+from smarter_operator.names import FIELD_MANAGER
 
 
 class GuardedCluster:
@@ -22,9 +23,9 @@ class GuardedCluster:
     async def read_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         return await self._cluster.read_metadata(kind, namespace, name)
 
-    async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
+    async def apply(self, kind: Kind, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
         self._check()
-        return await self._cluster.apply(kind, manifest)
+        return await self._cluster.apply(kind, manifest, manager)
 
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         self._check()

@@ -23,7 +23,6 @@ _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _PAGE = 500
 _NO_SUCH_SHAPE = "failed to create typed patch object"
 """How the API server answers, with code 500, an apply that holds a field which the kind does not have."""
-_APPLY_QUERY = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
 
 Handler = Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
 
@@ -95,15 +94,15 @@ class KubernetesCluster:
         except NotFound:
             return None
 
-    async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
+    async def apply(self, kind: Kind, manifest: Manifest, manager: str = names.FIELD_MANAGER) -> Manifest:
         metadata = manifest["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"])
-        return await self.call(_apply(kind, path, manifest))
+        return await self.call(_apply(kind, path, manifest, manager))
 
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         metadata = manifest["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"]) + "/status"
-        return await self.call(_apply(kind, path, manifest))
+        return await self.call(_apply(kind, path, manifest, names.FIELD_MANAGER))
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
@@ -159,8 +158,9 @@ class Request:
     accept: str = "application/json"
 
 
-def _apply(kind: Kind, path: str, manifest: Manifest) -> Request:
-    return Request(verb="PATCH", kind=kind, path=path, query=_APPLY_QUERY, body=manifest, content_type=_APPLY)
+def _apply(kind: Kind, path: str, manifest: Manifest, manager: str) -> Request:
+    query = {"fieldManager": manager, "force": "true"}
+    return Request(verb="PATCH", kind=kind, path=path, query=query, body=manifest, content_type=_APPLY)
 
 
 def _parse(answer: bytes) -> Manifest:

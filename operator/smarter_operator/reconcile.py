@@ -65,6 +65,7 @@ class ChatbotReconciler:
             # Looking for strangers has found out which APIs are missing.
             missing = apply.missing(possible, world, self.apis)
             possible = [child for child in possible if child["kind"] not in missing]
+            await apply.prune_autoscaler(desired, world, self.cluster)
             refused = await apply.apply_children(possible, world, self.cluster, self.cache, self.apis)
             await apply.prune(desired, world, self.cluster, self.cache)
         world = observe(raw, self.cache, self.reports)

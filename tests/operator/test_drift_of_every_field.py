@@ -24,7 +24,11 @@ BOTS: Mapping[str, dict[str, Any]] = {
             "gatewayRef": {"name": "public", "namespace": "infra", "sectionName": "https"},
         }
     },
+    "autoscaling": {"exposure": {"type": "None"}, "scaling": {"type": "Auto", "maxReplicas": 1}},
 }
+
+IMMUTABLE = ("Deployment", "spec", "selector")
+"""What no hand can change; a Deployment that is made anew with another one is replaced."""
 
 NOT_MADE_YET = frozenset({POD_DISRUPTION_BUDGET.name})
 """Kinds that no Chatbot that is accepted today has."""
@@ -60,6 +64,8 @@ async def test_whatever_is_changed_or_taken_away_comes_back_and_what_others_add_
         mark = f"{STRANGER}else"
         for (kind, _, name), child in children(cluster).items():
             for path in fields(child):
+                if (kind, *path[:2]) == IMMUTABLE:
+                    continue
                 for value in (other(value_at(child, path)), GONE):
                     harmed = with_value(cluster.get(kind, name), path, value)
                     harmed["metadata"].setdefault("annotations", {})[mark] = "kept"

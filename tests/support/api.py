@@ -1,6 +1,7 @@
 """The API server as a test uses it: as administrator, with plain dictionaries."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -105,6 +106,13 @@ class Api:
                     key = (labels["verb"], labels["resource"], labels["subresource"])
                     found[key] = found.get(key, 0) + sample.value
         return found
+
+    async def versions(self, kind: str, namespace: str, since: Manifest) -> list[Manifest]:
+        """Return every version of every object of `kind` that came after `since`, in their order."""
+        version = since["metadata"]["resourceVersion"]
+        query = f"?watch=true&resourceVersion={version}&timeoutSeconds=1"
+        lines = (await self.text(KINDS[kind].path(namespace) + query)).splitlines()
+        return [json.loads(line)["object"] for line in lines]
 
     async def text(self, path: str) -> str:
         async with self._session.get(self._host + path) as response:

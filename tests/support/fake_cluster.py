@@ -71,7 +71,7 @@ class FakeCluster:
         found = self.objects.get((kind.name, namespace, name))
         return {"metadata": copy.deepcopy(found["metadata"])} if found else None
 
-    async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
+    async def apply(self, kind: Kind, manifest: Manifest, manager: str = OPERATOR) -> Manifest:
         self._write("apply", kind, manifest)
         self._check(kind)
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
@@ -81,11 +81,13 @@ class FakeCluster:
             raise Conflict(f"{kind.name} {name!r} is not the one with UID {uid}")
         if live is None:
             return self.create_as_operator(manifest)
-        merged = _merge(_without(live, self._applied.get(live["metadata"]["uid"], {}), manifest), manifest)
-        self._applied[live["metadata"]["uid"]] = copy.deepcopy(manifest)
+        before = self._applied.get(live["metadata"]["uid"], {}) if manager == OPERATOR else {}
+        merged = _merge(_without(live, before, manifest), manifest)
+        if manager == OPERATOR:
+            self._applied[live["metadata"]["uid"]] = copy.deepcopy(manifest)
         changed_spec = merged.get("spec") != live.get("spec")
         merged["metadata"]["generation"] = live["metadata"].get("generation", 1) + changed_spec
-        return self._store(merged, OPERATOR)
+        return self._store(merged, manager)
 
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         self._write("status", kind, manifest)
@@ -125,7 +127,7 @@ class FakeCluster:
     def _store(self, manifest: Manifest, manager: str) -> Manifest:
         metadata = manifest["metadata"]
         metadata["resourceVersion"] = str(next(self._versions))
-        operation = "Apply" if manager == OPERATOR else "Update"
+        operation = "Update" if manager == ADMIN else "Apply"
         entry = {"manager": manager, "operation": operation}
         metadata["managedFields"] = [e for e in metadata.get("managedFields", []) if e != entry] + [entry]
         key = manifest["kind"], metadata["namespace"], metadata["name"]

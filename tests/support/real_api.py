@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from smarter_cluster.charts import NAMESPACE, install
 from smarter_cluster.cluster import Cluster
+from smarter_crds.compile import Allowed
 from support.api import Api
 from support.data_plane import DataPlane
 from support.operator_process import OperatorProcess, free_port, service_account_token, with_token
@@ -17,6 +18,13 @@ from support.webhook_place import WebhookPlace
 
 ROOT = Path(__file__).parents[2]
 POD_STATUS_PORT = free_port()
+ALLOWED = Allowed(
+    pod_annotations=("sidecar.example/*",),
+    service_account_annotations=("cloud.example/role",),
+    route_annotations=("web.example/waf",),
+    env=("TZ",),
+    runtime_images=("registry.example/*",),
+)
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +92,7 @@ async def operator(
         **webhook.settings,
         SMARTER_PLATFORM__ISSUER_REF__NAME="demo-ca",
         SMARTER_PLATFORM__ISSUER_REF__KIND="ClusterIssuer",
+        SMARTER_PLATFORM__ALLOWED=ALLOWED.model_dump_json(by_alias=True),
     )
     await process.start()
     yield process
