@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smarter_operator.cluster import Manifest
-from smarter_operator.kinds import CHATBOT, CHATBOT_LABEL, DEPLOYMENT, PLUGIN, POD, PROVIDER, STORE, Kind
+from smarter_operator.kinds import CHATBOT, CHATBOT_LABEL, DEPLOYMENT, HOST_CLAIM, PLUGIN, POD, PROVIDER, STORE, Kind
 
 ObjectName = tuple[str, str]
 """Namespace and name."""
@@ -41,7 +41,7 @@ class Cache:
         return self._objects[kind.name].values()
 
     def children(self, kind: Kind, namespace: str, chatbot: str) -> Mapping[str, Manifest]:
-        """Return the objects of `kind` that carry the Chatbot's label, by name; whoever owns them."""
+        """Return the objects of `kind` that carry the Chatbot's label, by name; its HostClaims without one."""
         return self._children.get((kind.name, (namespace, chatbot)), _NOTHING)
 
     def users(self, kind: Kind, namespace: str, name: str) -> frozenset[ObjectName]:
@@ -134,6 +134,9 @@ def _referenced(part: Manifest, member: str) -> str:
 
 
 def _chatbot_of(kind: Kind, manifest: Manifest) -> ObjectName | None:
+    if kind is HOST_CLAIM:
+        holder = manifest["spec"]["holder"]
+        return holder["namespace"], holder["name"]
     name = manifest["metadata"].get("labels", {}).get(CHATBOT_LABEL) if kind.selector else None
     return (manifest["metadata"]["namespace"], name) if name else None
 

@@ -49,14 +49,31 @@ class Cluster(Protocol):
             ApiMissing: when `kind` is optional and its API is not there.
         """
 
+    async def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Return one whole object, or None."""
+
+    async def create_object(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Create the object.
+
+        Raises:
+            Conflict: when one of that name exists.
+        """
+
+    async def replace(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Replace the object by `manifest`, which tells in `metadata.resourceVersion` what it is based on.
+
+        Raises:
+            Conflict: when the object is not that version any more.
+        """
+
     async def apply(self, kind: Kind, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
         """Apply on the server: create the object, or change the fields that `manager` owns."""
 
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Apply the status of an object; all members of our status that `manifest` lacks go."""
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        """Delete one object if it still has this UID; its absence is no error."""
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, version: str = "") -> None:
+        """Delete one object if it still has this UID and, if given, resourceVersion; its absence is no error."""
 
     async def annotate_pod(self, namespace: str, name: str, annotations: dict[str, str]) -> None:
         """Set annotations of a pod through its status subresource."""

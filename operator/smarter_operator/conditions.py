@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from smarter_crds.compile import Problem
 from smarter_operator.cluster import Manifest
-from smarter_operator.exposure import certificate_ready, route_ready
+from smarter_operator.exposure import certificate_ready, hosts_accepted, route_ready
 from smarter_operator.kinds import DEPLOYMENT
 from smarter_operator.observe import World
 from smarter_operator.outcome import Outcome, Verdict
@@ -25,6 +25,7 @@ def conditions(bot: str, outcome: Outcome) -> dict[str, Verdict]:
         "PluginsResolved": _plugins_resolved(outcome),
         "ConfigLive": _config_live(outcome),
         "Available": _available(bot, outcome),
+        "HostsAccepted": hosts_accepted(outcome),
         "RouteReady": route_ready(bot, outcome),
         "CertificateReady": certificate_ready(outcome),
     }

@@ -4,15 +4,16 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 from smarter_operator import metrics, watching
 from smarter_operator.apis import MissingApis
 from smarter_operator.cache import Cache, Change, ObjectName
+from smarter_operator.claims import HostClaims
 from smarter_operator.cluster import Cluster, ClusterError, Manifest
 from smarter_operator.guard import GuardedCluster
-from smarter_operator.kinds import CHATBOT, POD, REFERENCED, WATCHED, Kind
+from smarter_operator.kinds import CHATBOT, HOST_CLAIM, NAMESPACE, POD, REFERENCED, WATCHED, Kind
 from smarter_operator.leader import Elector
 from smarter_operator.pods import PodProber, PodReports, StatusClient
 from smarter_operator.reconcile import ChatbotReconciler
@@ -37,17 +38,27 @@ WATCH_STARTS_SECONDS = 10.0
 """So long it may take until a kind that just came into being is watched."""
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Engine:
     """Feed it with `event`; `run` works until cancelled."""
 
     def __init__(
-        self, cluster: Cluster, client: StatusClient, settings: Settings, elector: Elector | None = None
+        self,
+        cluster: Cluster,
+        client: StatusClient,
+        settings: Settings,
+        elector: Elector | None = None,
+        now: Callable[[], datetime] = _now,
     ) -> None:
         self._elector = elector
         if elector is not None:
             cluster = GuardedCluster(cluster, lambda: elector.is_leader)
         self._cluster = cluster
         self._settings = settings
+        self.kinds = (*WATCHED, NAMESPACE) if settings.host_policies else WATCHED
         self.cache = Cache()
         self.synced = asyncio.Event()
         self._synced_at = float("inf")
@@ -56,18 +67,20 @@ class Engine:
         reports = PodReports()
         self._prober = PodProber(self.cache, cluster, client, reports, self._pod_says_something_new)
         self._pods: WorkQueue[ObjectName] = WorkQueue(self._prober.probe, settings.pod_probers)
+        self._claims = HostClaims(cluster, self.cache, settings, now)
         self._chatbots = ChatbotReconciler(
             cluster=cluster,
             cache=self.cache,
+            claims=self._claims,
             reports=reports,
             prober=self._prober,
             reporter=Reporter(cluster, self.cache),
             settings=settings,
             ask_pods=self._ask_pods,
-            now=_now,
+            now=now,
             apis=MissingApis(self._api_arrived),
         )
-        self._references = ReferenceReconciler(cluster=cluster, cache=self.cache, now=_now, counted_at={})
+        self._references = ReferenceReconciler(cluster=cluster, cache=self.cache, now=now, counted_at={})
 
     def event(self, kind: Kind, manifest: Manifest, *, gone: bool) -> None:
         """Take in one watch event; old news are dropped."""
@@ -114,6 +127,8 @@ class Engine:
     def _everything(self) -> Iterator[watching.Key]:
         for kind in (CHATBOT, *REFERENCED):
             yield from (watching.key_of(kind.name, manifest) for manifest in self.cache.all(kind))
+        # Also those that are gone: their hosts are to be released.
+        yield from (watching.holder_of(claim) for claim in self.cache.all(HOST_CLAIM))
 
     async def _first_list(self) -> None:
         while True:
@@ -153,7 +168,7 @@ class Engine:
 
     async def resync(self) -> None:
         """List everything anew: what a watch missed is taken in, what vanished unseen is pruned."""
-        for kind in WATCHED:
+        for kind in self.kinds:
             known = self.cache.uids(kind)
             listed = await self._cluster.list_objects(kind)
             for manifest in self.cache.vanished(kind, listed, known):
@@ -166,8 +181,16 @@ class Engine:
             self.queue.add(key)
         for key in watching.patient_keys(change):
             self.queue.add(key, after_seconds=USERS_SECONDS)
+        if change.kind is HOST_CLAIM:
+            self._claim_changed(change)
         if change.kind is POD:
             self._pod_changed(change)
+
+    def _claim_changed(self, change: Change) -> None:
+        claim = change.after or change.before
+        assert claim is not None
+        for bot in self._claims.waiting(claim["metadata"]["name"]):
+            self.queue.add((CHATBOT.name, *bot))
 
     def _pod_changed(self, change: Change) -> None:
         pod = change.after or change.before
@@ -197,7 +220,3 @@ class Engine:
         finally:
             metrics.RECONCILES.labels(kind_name, result).inc()
             metrics.RECONCILE_SECONDS.labels(kind_name).observe(time.perf_counter() - started)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

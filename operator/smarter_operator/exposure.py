@@ -1,4 +1,4 @@
-"""Facts → the conditions of the way from outside: route and certificates."""
+"""Facts → the conditions of the way from outside: hosts, route and certificates."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,12 +8,25 @@ from smarter_operator.kinds import CERTIFICATE, HTTP_ROUTE, INGRESS
 from smarter_operator.outcome import Outcome, Verdict
 
 
+def hosts_accepted(outcome: Outcome) -> Verdict:
+    hosts = outcome.hosts
+    refused = [standing for standing in hosts if standing.reason]
+    if refused:
+        served = f" The others ({len(hosts) - len(refused)}) are served." if len(refused) < len(hosts) else ""
+        return "False", refused[0].reason, " ".join(standing.message for standing in refused[:3]) + served
+    if any(standing.claim == "Free" for standing in hosts):
+        return "Unknown", "NotClaimed", "Hosts are claimed once the chatbot is accepted."
+    if not hosts:
+        return "True", "NotExposed", "No host is asked for."
+    return "True", "Claimed", f"The chatbot holds all its hosts ({len(hosts)})."
+
+
 def route_ready(bot: str, outcome: Outcome) -> Verdict:
     settled = outcome.compiled.settled
     if not outcome.problems and settled.state == "Offline":
         return "True", "Offline", "No route is needed: the chatbot is offline."
     if not outcome.problems and not settled.hosts:
-        return "True", "NotExposed", "No route is needed: no host is asked for."
+        return "True", "NotExposed", "No route is needed: the chatbot has no host."
     # Of a Chatbot that is not accepted, the route of its last good spec stays.
     wanted = HTTP_ROUTE if settled.exposure_type == "HTTPRoute" else INGRESS
     kinds = (INGRESS, HTTP_ROUTE) if outcome.problems else (wanted,)

@@ -23,6 +23,17 @@ class GuardedCluster:
     async def read_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         return await self._cluster.read_metadata(kind, namespace, name)
 
+    async def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        return await self._cluster.read(kind, namespace, name)
+
+    async def create_object(self, kind: Kind, manifest: Manifest) -> Manifest:
+        self._check()
+        return await self._cluster.create_object(kind, manifest)
+
+    async def replace(self, kind: Kind, manifest: Manifest) -> Manifest:
+        self._check()
+        return await self._cluster.replace(kind, manifest)
+
     async def apply(self, kind: Kind, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
         self._check()
         return await self._cluster.apply(kind, manifest, manager)
@@ -31,9 +42,9 @@ class GuardedCluster:
         self._check()
         return await self._cluster.apply_status(kind, manifest)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, version: str = "") -> None:
         self._check()
-        await self._cluster.delete(kind, namespace, name, uid)
+        await self._cluster.delete(kind, namespace, name, uid, version)
 
     async def annotate_pod(self, namespace: str, name: str, annotations: dict[str, str]) -> None:
         self._check()

@@ -9,7 +9,7 @@ import aiohttp
 import kopf
 
 from smarter_operator.engine import Engine
-from smarter_operator.kinds import WATCHED, Kind
+from smarter_operator.kinds import Kind
 
 WATCH_SECONDS = 300
 """After so long the server ends a watch, so that a stream that died unseen is not trusted for ever."""
@@ -39,12 +39,12 @@ def registry(engine: Engine, login: Login) -> kopf.OperatorRegistry:
         return kopf.AiohttpSession(server=server, aiohttp_session=session)
 
     kopf.on.login(registry=made)(log_in)
-    for kind in WATCHED:
+    for kind in engine.kinds:
         kopf.on.event(kind.group, kind.version, kind.plural, registry=made, id=kind.plural)(_feed(engine, kind))
     return made
 
 
-def settings() -> kopf.OperatorSettings:
+def settings(engine: Engine) -> kopf.OperatorSettings:
     made = kopf.OperatorSettings()
     made.posting.enabled = False
     made.watching.server_timeout = WATCH_SECONDS
@@ -55,7 +55,7 @@ def settings() -> kopf.OperatorSettings:
     made.networking.error_backoffs = _EndlessBackoffs()
     made.queueing.idle_timeout = 1
     made.process.ultimate_exiting_timeout = EXIT_SECONDS
-    for kind in WATCHED:
+    for kind in engine.kinds:
         if kind.selector:
             made.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.selector
     return made
@@ -67,7 +67,7 @@ async def watch(engine: Engine, login: Login, stop: asyncio.Event) -> None:
     identity: Any = "smarter-operator"
     await kopf.operator(
         registry=registry(engine, login),
-        settings=settings(),
+        settings=settings(engine),
         identity=identity,
         standalone=True,
         clusterwide=True,

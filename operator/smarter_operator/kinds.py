@@ -16,6 +16,8 @@ class Kind:
     selector: str = ""
     optional: bool = False
     """Whether the cluster may lack the API (it comes from another product)."""
+    cluster_scoped: bool = False
+    """Whether its objects are in no namespace."""
 
     @property
     def api_version(self) -> str:
@@ -46,6 +48,7 @@ SQL_CONNECTION = _own("SqlConnection", "sqlconnections")
 API_CONNECTION = _own("ApiConnection", "apiconnections")
 STORE = _own("Store", "stores")
 API_KEY = _own("ApiKey", "apikeys")
+HOST_CLAIM = Kind("HostClaim", GROUP, VERSION, "hostclaims", cluster_scoped=True)
 
 SERVICE_ACCOUNT = _child("ServiceAccount", "", "v1", "serviceaccounts")
 CONFIG_MAP = _child("ConfigMap", "", "v1", "configmaps")
@@ -59,6 +62,9 @@ CERTIFICATE = _child("Certificate", "cert-manager.io", "v1", "certificates", opt
 HTTP_ROUTE = _child("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes", optional=True)
 POD_MONITOR = _child("PodMonitor", "monitoring.coreos.com", "v1", "podmonitors", optional=True)
 POD = _child("Pod", "", "v1", "pods")
+
+NAMESPACE = Kind("Namespace", "", "v1", "namespaces", cluster_scoped=True)
+"""Watched only where a policy asks for the labels of namespaces."""
 
 LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 
@@ -76,6 +82,6 @@ CHILDREN = (
     CERTIFICATE,
     POD_MONITOR,
 )
-WATCHED = (CHATBOT, *REFERENCED, *CHILDREN, POD)
+WATCHED = (CHATBOT, *REFERENCED, *CHILDREN, POD, HOST_CLAIM)
 
-BY_NAME = {kind.name: kind for kind in WATCHED}
+BY_NAME = {kind.name: kind for kind in (*WATCHED, NAMESPACE)}

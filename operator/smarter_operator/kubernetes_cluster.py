@@ -23,6 +23,7 @@ _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _PAGE = 500
 _NO_SUCH_SHAPE = "failed to create typed patch object"
 """How the API server answers, with code 500, an apply that holds a field which the kind does not have."""
+_WRITE_QUERY = {"fieldManager": names.FIELD_MANAGER}
 
 Handler = Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
 
@@ -94,6 +95,21 @@ class KubernetesCluster:
         except NotFound:
             return None
 
+    async def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        try:
+            return await self.call(Request(verb="GET", kind=kind, path=kind.path(namespace, name)))
+        except NotFound:
+            return None
+
+    async def create_object(self, kind: Kind, manifest: Manifest) -> Manifest:
+        path = kind.path(manifest["metadata"].get("namespace", ""))
+        return await self.call(Request(verb="POST", kind=kind, path=path, query=_WRITE_QUERY, body=manifest))
+
+    async def replace(self, kind: Kind, manifest: Manifest) -> Manifest:
+        metadata = manifest["metadata"]
+        path = kind.path(metadata.get("namespace", ""), metadata["name"])
+        return await self.call(Request(verb="PUT", kind=kind, path=path, query=_WRITE_QUERY, body=manifest))
+
     async def apply(self, kind: Kind, manifest: Manifest, manager: str = names.FIELD_MANAGER) -> Manifest:
         metadata = manifest["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"])
@@ -104,8 +120,9 @@ class KubernetesCluster:
         path = kind.path(metadata["namespace"], metadata["name"]) + "/status"
         return await self.call(_apply(kind, path, manifest, names.FIELD_MANAGER))
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, version: str = "") -> None:
+        preconditions = {"uid": uid} | ({"resourceVersion": version} if version else {})
+        options = {"propagationPolicy": "Background", "preconditions": preconditions}
         try:
             await self.call(Request(verb="DELETE", kind=kind, path=kind.path(namespace, name), body=options))
         except NotFound:
@@ -113,9 +130,8 @@ class KubernetesCluster:
 
     async def annotate_pod(self, namespace: str, name: str, annotations: dict[str, str]) -> None:
         path = POD.path(namespace, name) + "/status"
-        query = {"fieldManager": names.FIELD_MANAGER}
         body = {"metadata": {"annotations": annotations}}
-        request = Request(verb="PATCH", kind=POD, path=path, query=query, body=body, content_type=_MERGE_PATCH)
+        request = Request(verb="PATCH", kind=POD, path=path, query=_WRITE_QUERY, body=body, content_type=_MERGE_PATCH)
         await self.call(request)
 
     async def call(self, request: "Request") -> Manifest:

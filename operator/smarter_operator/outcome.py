@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from smarter_crds.compile import Compiled, Problem
+from smarter_operator.hosts import Standing
 from smarter_operator.observe import World
 
 Verdict = tuple[str, str, str]
@@ -14,7 +15,10 @@ class Outcome:
     """How one reconciliation went."""
 
     compiled: Compiled
+    """With those of its hosts only that the Chatbot holds."""
     world: World
+    hosts: tuple[Standing, ...] = ()
+    """All hosts that it asks for."""
     problems: tuple[Problem, ...] = ()
     """Why the Chatbot is not accepted."""
     refused: tuple[Problem, ...] = ()

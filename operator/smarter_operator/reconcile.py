@@ -1,4 +1,4 @@
-"""The steps by which one Chatbot becomes what it asks for: observe → compile → check → apply → prune → report."""
+"""The steps by which a Chatbot becomes what it asks for: observe → compile → check → claim → apply → prune → report."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -12,8 +12,10 @@ from smarter_crds.workload import Resources
 from smarter_operator import apply, checks, resources
 from smarter_operator.apis import MissingApis
 from smarter_operator.cache import Cache, ObjectName
+from smarter_operator.claims import HostClaims
 from smarter_operator.cluster import Cluster, Manifest
-from smarter_operator.kinds import CHATBOT, CONFIG_MAP, POD_MONITOR
+from smarter_operator.hosts import Standing, narrowed, route_hosts
+from smarter_operator.kinds import CHATBOT, CONFIG_MAP, HTTP_ROUTE, INGRESS, POD_MONITOR
 from smarter_operator.names import config_map
 from smarter_operator.observe import World, observe
 from smarter_operator.outcome import Outcome
@@ -32,6 +34,7 @@ class ChatbotReconciler:
 
     cluster: Cluster
     cache: Cache
+    claims: HostClaims
     reports: PodReports
     prober: PodProber
     reporter: Reporter
@@ -42,26 +45,37 @@ class ChatbotReconciler:
 
     async def reconcile(self, namespace: str, name: str) -> float | None:
         """Do what the Chatbot asks for and report how far that went; repeating it is harmless."""
-        raw = self.cache.get(CHATBOT, namespace, name)
+        bot = (namespace, name)
+        raw = self.cache.get(CHATBOT, *bot)
         if raw is None or "deletionTimestamp" in raw["metadata"]:
-            self.prober.forget((namespace, name))
-            self.reporter.forget((namespace, name))
-            return None
+            self.prober.forget(bot)
+            self.reporter.forget(bot)
+            self.claims.forget(bot)
+            return await self.claims.release(bot, self._routed(bot))
         outcome = await self._converge(raw)
-        self.ask_pods(self.prober.want((namespace, name), outcome.config_hash))
+        self.ask_pods(self.prober.want(bot, outcome.config_hash))
+        released_seconds = await self._release(bot, outcome)
         held_seconds = await self.reporter.report(raw, outcome, self.now())
-        return held_seconds or _look_again_seconds(outcome, self.settings.resync_seconds)
+        again = held_seconds or _look_again_seconds(outcome, self.settings.resync_seconds)
+        return min((seconds for seconds in (again, released_seconds) if seconds is not None), default=None)
 
     async def _converge(self, raw: Manifest) -> Outcome:
         uid = raw["metadata"]["uid"]
         world = observe(raw, self.cache, self.reports)
-        chatbot, compiled = _compile(raw, world, self.settings)
-        desired = self._desired(chatbot, compiled, world) if chatbot and compiled.config else []
+        chatbot, asked = _compile(raw, world, self.settings)
+        hosts = self.claims.standings(raw, asked.hosts)
+        compiled = narrowed(asked, _with("Held", hosts) + _with("Free", hosts))
+        desired = self._desired(chatbot, compiled, world)
         possible = apply.possible(desired, world, self.apis)
         strangers = await apply.strangers(possible, uid, world, self.cluster, self.apis)
         facts = checks.Facts(compiled=compiled, strangers=strangers)
         problems, refused = checks.problems(facts), []
         if not problems:
+            hosts = await self.claims.claim(raw, hosts)
+            if _with("Held", hosts) != compiled.hosts:
+                compiled = narrowed(asked, _with("Held", hosts))
+                desired = self._desired(chatbot, compiled, world)
+                possible = apply.possible(desired, world, self.apis)
             # Looking for strangers has found out which APIs are missing.
             missing = apply.missing(possible, world, self.apis)
             possible = [child for child in possible if child["kind"] not in missing]
@@ -72,17 +86,36 @@ class ChatbotReconciler:
         return Outcome(
             compiled=compiled,
             world=world,
+            hosts=hosts,
             problems=problems,
             refused=tuple(refused),
             missing=apply.missing(desired, world, self.apis),
             config_hash=_served_hash(raw["metadata"]["name"], world),
         )
 
-    def _desired(self, chatbot: Chatbot, compiled: Compiled, world: World) -> list[Manifest]:
+    def _desired(self, chatbot: Chatbot | None, compiled: Compiled, world: World) -> list[Manifest]:
+        if chatbot is None or compiled.config is None:
+            return []
         live = world.child(CONFIG_MAP, config_map(chatbot.metadata.name))
         confirmed = frozenset(report.config_hash for report in world.reports.values())
         good = good_config(live, compiled.document, confirmed)
         return resources.desired(chatbot, compiled, good, self.settings)
+
+    async def _release(self, bot: ObjectName, outcome: Outcome) -> float | None:
+        if any(problem.reason == "Invalid" for problem in outcome.problems):
+            # What it asks for is not known.
+            return None
+        asked = {standing.host for standing in outcome.hosts if standing.claim != "Forbidden"}
+        return await self.claims.release(bot, asked | self._routed(bot))
+
+    def _routed(self, bot: ObjectName) -> set[str]:
+        """Return the hosts that still lead to a Chatbot, whatever its spec says."""
+        routes = (route for kind in (INGRESS, HTTP_ROUTE) for route in self.cache.children(kind, *bot).values())
+        return {host for route in routes for host in route_hosts(route)}
+
+
+def _with(claim: str, hosts: tuple[Standing, ...]) -> tuple[str, ...]:
+    return tuple(standing.host for standing in hosts if standing.claim == claim)
 
 
 def _compile(raw: Manifest, world: World, settings: Settings) -> tuple[Chatbot | None, Compiled]:

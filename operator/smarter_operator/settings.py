@@ -1,6 +1,7 @@
 """Everything that can be set from outside, read once at start."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -9,16 +10,36 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from smarter_crds.compile import Platform
 
 
+class Expression(BaseModel):
+    """One requirement of a label selector."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    values: tuple[str, ...] = ()
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        if self.operator in ("Exists", "DoesNotExist"):
+            return (self.key in labels) == (self.operator == "Exists")
+        return (labels.get(self.key) in self.values) == (self.operator == "In")
+
+
 class LabelSelector(BaseModel):
-    """Which objects are meant, as everywhere in Kubernetes; empty: none."""
+    """Which objects are meant, as everywhere in Kubernetes."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
     match_labels: dict[str, str] = Field(default_factory=dict)
-    match_expressions: tuple[dict[str, Any], ...] = ()
+    match_expressions: tuple[Expression, ...] = ()
 
     def manifest(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether an object with these labels is meant; an empty selector means all."""
+        pairs = all(labels.get(key) == value for key, value in self.match_labels.items())
+        return pairs and all(expression.holds(labels) for expression in self.match_expressions)
 
 
 class NetworkPolicySettings(BaseModel):
@@ -48,6 +69,18 @@ class WebhookSettings(BaseModel):
     """How often it is looked whether the certificate's files changed, or came into being."""
 
 
+class HostPolicy(BaseModel):
+    """Which hosts the Chatbots of some namespaces may use."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+    namespace_selector: LabelSelector
+    """Empty: every namespace."""
+
+    hosts: tuple[str, ...]
+    """Names, or `*.example.org` for every name below `example.org`."""
+
+
 class Settings(BaseSettings):
     """The operator's settings, from environment variables `SMARTER_<NAME>` and `SMARTER_PLATFORM__<NAME>`."""
 
@@ -64,6 +97,12 @@ class Settings(BaseSettings):
 
     network_policy: NetworkPolicySettings = NetworkPolicySettings()
     """What the NetworkPolicies of the chatbot pods let in."""
+
+    host_policies: tuple[HostPolicy, ...] = ()
+    """Who may use which hosts; none: every namespace every host that nobody else holds."""
+
+    host_release_seconds: float = Field(default=86400, ge=0)
+    """How long a host that is not used any more is kept for the Chatbot that used it."""
 
     namespace: str = ""
     """Namespace of the operator's pod; empty when it runs outside a cluster."""

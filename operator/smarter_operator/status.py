@@ -7,6 +7,7 @@ from typing import Any
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
 from smarter_operator.conditions import conditions
+from smarter_operator.hosts import Standing
 from smarter_operator.kinds import CERTIFICATE, DEPLOYMENT
 from smarter_operator.outcome import Outcome, Verdict
 
@@ -22,7 +23,7 @@ def chatbot_status(raw: Manifest, outcome: Outcome, now: datetime) -> Status:
         "observedGeneration": raw["metadata"]["generation"],
         "state": compiled.settled.state,
         "url": compiled.url or before.get("url", ""),
-        "hosts": [_host(bot, host, outcome) for host in compiled.hosts],
+        "hosts": [_host(bot, standing, outcome) for standing in outcome.hosts],
         "model": compiled.model or before.get("model", ""),
         "configHash": outcome.config_hash,
         "replicas": deployment.get("replicas", 0),
@@ -61,9 +62,11 @@ def _condition(name: str, verdict: Verdict, before: Mapping[str, Any], raw: Mani
     }
 
 
-def _host(bot: str, host: str, outcome: Outcome) -> dict[str, Any]:
-    found: dict[str, Any] = {"host": host}
-    name = names.certificate(bot, host)
+def _host(bot: str, standing: Standing, outcome: Outcome) -> dict[str, Any]:
+    found: dict[str, Any] = {"host": standing.host}
+    if standing.claim != "Free":
+        found["claimed"] = standing.claim == "Held"
+    name = names.certificate(bot, standing.host)
     certificate = outcome.world.child(CERTIFICATE, name)
     if certificate is not None:
         status = certificate.get("status", {})

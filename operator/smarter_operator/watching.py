@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from smarter_operator.cache import Cache, Change, references_of
 from smarter_operator.cluster import Manifest
-from smarter_operator.kinds import CHATBOT, CHATBOT_LABEL, CHILDREN, POD, REFERENCED
+from smarter_operator.kinds import CHATBOT, CHATBOT_LABEL, CHILDREN, HOST_CLAIM, NAMESPACE, POD, REFERENCED
 
 Key = tuple[str, str, str]
 """Name of the kind, namespace, name."""
@@ -12,6 +12,12 @@ Key = tuple[str, str, str]
 
 def key_of(kind_name: str, manifest: Manifest) -> Key:
     return kind_name, manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]
+
+
+def holder_of(claim: Manifest) -> Key:
+    """Return the Chatbot that holds a host."""
+    holder = claim["spec"]["holder"]
+    return CHATBOT.name, holder["namespace"], holder["name"]
 
 
 def urgent_keys(change: Change, cache: Cache) -> Iterator[Key]:
@@ -27,6 +33,11 @@ def urgent_keys(change: Change, cache: Cache) -> Iterator[Key]:
             yield from ((CHATBOT.name, *user) for user in cache.users(change.kind, namespace, name))
     elif change.kind in CHILDREN or (change.kind is POD and _pod_changed(change)):
         yield from _labelled(change)
+    elif change.kind is HOST_CLAIM:
+        yield from {holder_of(side) for side in (change.before, change.after) if side}
+    elif change.kind is NAMESPACE and _labels(change.before) != _labels(change.after):
+        inside = (bot for bot in cache.all(CHATBOT) if bot["metadata"]["namespace"] == manifest["metadata"]["name"])
+        yield from (key_of(CHATBOT.name, bot) for bot in inside)
 
 
 def _labelled(change: Change) -> set[Key]:
@@ -48,6 +59,10 @@ def _spec_changed(change: Change) -> bool:
     if change.before is None or change.after is None:
         return True
     return bool(change.before["metadata"].get("generation") != change.after["metadata"].get("generation"))
+
+
+def _labels(manifest: Manifest | None) -> object:
+    return manifest["metadata"].get("labels") if manifest else None
 
 
 def _pod_changed(change: Change) -> bool:

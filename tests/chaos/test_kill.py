@@ -26,7 +26,7 @@ async def change_something(api: Api, namespace: str, dice: random.Random) -> Non
         data = {"window": f"{dice.randint(1, 90)} days"}
         await api.apply(plugin(namespace=namespace, static={"data": data}))
     else:
-        host = f"{name}-{dice.randint(1, 3)}.example"
+        host = f"{name}-{dice.randint(1, 3)}.{namespace}.example"
         bot = chatbot(name, namespace, plugins=[{"name": "returns"}], exposure=exposed(host))
         await api.apply({**bot, "spec": {**bot["spec"], "systemPrompt": f"Version {dice.randint(1, 9)}."}})
 

@@ -7,7 +7,7 @@ import yaml
 
 from smarter_cluster.cluster import Cluster
 from smarter_crds.compile import Allowed, Platform
-from smarter_operator.kinds import CHILDREN, POD, REFERENCED
+from smarter_operator.kinds import WATCHED
 from smarter_operator.settings import Settings
 
 CHARTS = Path(__file__).parents[2] / "charts"
@@ -37,6 +37,17 @@ def environment(manifests: Manifests) -> dict[str, str]:
     return {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
 
 
+def grants(helm: Path, *values: str) -> dict[tuple[str, str], set[str]]:
+    """Return the verbs that the operator may use, by API group and resource."""
+    rules = rendered(helm, *values)["ClusterRole"]["rules"]
+    return {
+        (group, resource): set(rule["verbs"])
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
 @pytest.mark.parametrize("chart", ["smarter", "smarter-crds"])
 def test_helm_finds_no_fault_with_the_chart(helm: Path, chart: str) -> None:
     result = run(helm, "lint", "--strict", CHARTS / chart)
@@ -56,6 +67,9 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
         "runtime.image.repository=registry.example/runtime",
         "runtime.image.tag=v7",
         "networkPolicy.prometheusNamespaceSelector.matchLabels.team=monitoring",
+        "hostPolicies[0].namespaceSelector.matchLabels.team=shop",
+        "hostPolicies[0].hosts={shop.example,*.shops.example}",
+        "hostReleaseSeconds=3600",
     )
     for name, value in environment(rendered(helm, *values)).items():
         monkeypatch.setenv(name, value)
@@ -72,18 +86,25 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
     )
     prometheus = settings.network_policy.prometheus_namespace_selector
     assert prometheus.manifest() == {"matchLabels": {"team": "monitoring"}}
+    [policy] = settings.host_policies
+    assert policy.namespace_selector.manifest() == {"matchLabels": {"team": "shop"}}
+    assert policy.hosts == ("shop.example", "*.shops.example")
+    assert settings.host_release_seconds == 3600
 
 
 def test_defaults_leave_the_platform_open(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in environment(rendered(helm)).items():
         monkeypatch.setenv(name, value)
-    assert Settings().platform == Platform()
+    settings = Settings()
+    assert settings.platform == Platform()
+    assert (settings.host_policies, settings.host_release_seconds) == ((), 86400)
 
 
 @pytest.mark.parametrize(
     "value",
     [
         pytest.param("platform.issuer.kind=Letsencrypt", id="unknown-kind-of-issuer"),
+        pytest.param("hostPolicies[0].hosts={shop.example}", id="policy-for-nobody"),
         pytest.param("platform.tokenPerDay=5", id="misspelt"),
         pytest.param("platform.allowed.env[0]=A*B", id="star-in-the-middle"),
         pytest.param("logLevel=LOUD", id="unknown-level"),
@@ -97,15 +118,15 @@ def test_a_value_that_means_nothing_is_refused(helm: Path, value: str) -> None:
 
 
 def test_the_role_covers_what_is_watched_and_no_secret(helm: Path) -> None:
-    rules = rendered(helm)["ClusterRole"]["rules"]
-    granted = {
-        (group, resource): set(rule["verbs"])
-        for rule in rules
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    }
-    for kind in (*CHILDREN, *REFERENCED, POD):
+    granted = grants(helm)
+    for kind in WATCHED:
         assert {"list", "watch"} <= granted[kind.group, kind.plural]
     assert not [resource for _, resource in granted if resource.startswith("secrets")]
     assert "patch" not in granted["", "pods"]
     assert not [verbs for verbs in granted.values() if "*" in verbs]
+
+
+def test_namespaces_are_read_only_where_a_policy_asks_for_their_labels(helm: Path) -> None:
+    assert ("", "namespaces") not in grants(helm)
+    policy = ("hostPolicies[0].namespaceSelector.matchLabels.team=shop", "hostPolicies[0].hosts={shop.example}")
+    assert grants(helm, *policy)["", "namespaces"] == {"list", "watch"}

@@ -32,7 +32,7 @@ async def test_a_chatbot_becomes_ready_and_its_table_tells_the_truth(
     table = kubectl("get", "chatbots", "-n", namespace).stdout.splitlines()
     assert table[0].split() == ["NAME", "READY", "STATE", "URL", "MODEL", "PLUGINS", "REPLICAS", "AGE"]
     cells = table[1].split()
-    assert cells[:-1] == ["support", "True", "Active", "https://support.acme.example", "demo/demo", "1", "1"]
+    assert cells[:-1] == ["support", "True", "Active", f"https://support.{namespace}.example", "demo/demo", "1", "1"]
     waited = kubectl("wait", "chatbot/support", "-n", namespace, "--for=condition=Ready", "--timeout=5s")
     assert waited.returncode == 0, waited.stderr
 

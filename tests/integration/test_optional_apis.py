@@ -10,12 +10,12 @@ from smarter_operator.apis import ASK_AGAIN_SECONDS
 from smarter_operator.kinds import POD_MONITOR
 from support.api import Api, ApiError, Manifest, eventually
 from support.children import children
-from support.manifests import chatbot, exposed, provider
+from support.manifests import OWN_HOST, chatbot, exposed, provider
 from support.operator_process import OperatorProcess
 
 GATEWAY = {
     "type": "HTTPRoute",
-    "hosts": ["support.acme.example"],
+    "hosts": [OWN_HOST],
     "gatewayRef": {"name": "public", "sectionName": "https"},
 }
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

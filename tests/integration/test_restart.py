@@ -26,7 +26,7 @@ async def test_a_restart_over_fifty_converged_chatbots_writes_nothing(
     await api.apply(provider(namespace=namespace), plugin(namespace=namespace))
     names = [f"bot-{number}" for number in range(BOTS)]
     for name in names:
-        bot = chatbot(name, namespace, plugins=[{"name": "returns"}], exposure=exposed(f"{name}.example"))
+        bot = chatbot(name, namespace, plugins=[{"name": "returns"}], exposure=exposed())
         await api.apply(bot)
 
     async def all_ready() -> bool:

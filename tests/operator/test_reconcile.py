@@ -40,6 +40,7 @@ async def test_a_chatbot_becomes_its_children() -> None:
         ("Ingress", "support"),
         ("NetworkPolicy", "support"),
         ("PodMonitor", "support"),
+        ("HostClaim", "support.acme.example"),
         *(("Certificate", name) for name in certificates),
     }
 
@@ -51,7 +52,8 @@ async def test_creating_takes_one_write_per_child_and_two_of_status() -> None:
         of_bot = [write for write in harness.cluster.writes if write[1] != "Provider"]
     assert [verb for verb, _, _ in of_bot].count("apply") == 8
     assert of_bot.count(("status", "Chatbot", "support")) == 2
-    assert len(of_bot) == 10
+    assert of_bot.count(("create", "HostClaim", "support.acme.example")) == 1
+    assert len(of_bot) == 11
 
 
 @virtual_time
@@ -257,13 +259,21 @@ async def test_a_problem_that_a_pod_reports_stands_in_the_status() -> None:
 
 
 @virtual_time
-async def test_offline_keeps_the_certificate_and_removes_pods_and_route() -> None:
+async def test_offline_keeps_host_and_certificate_and_removes_pods_and_route() -> None:
     async with Harness(acme(chatbot(exposure=exposed()))) as harness:
         harness.cluster.edit("Chatbot", "support", spec=chatbot(state="Offline", exposure=exposed())["spec"])
         harness.route("support")
         await harness.settle()
         left = {kind for kind, _, _ in harness.cluster.objects}
-        assert left == {"Chatbot", "Provider", "ServiceAccount", "ConfigMap", "NetworkPolicy", "Certificate"}
+        assert left == {
+            "Chatbot",
+            "Provider",
+            "ServiceAccount",
+            "ConfigMap",
+            "NetworkPolicy",
+            "Certificate",
+            "HostClaim",
+        }
         assert harness.cluster.condition("support", "Ready") == ("True", "Offline")
 
 

@@ -32,23 +32,30 @@ class FakeCluster:
 
     def create(self, manifest: Manifest) -> Manifest:
         """Make an object as its user would."""
-        metadata = {"namespace": "acme", "uid": f"uid-{next(self._versions)}", "generation": 1, **manifest["metadata"]}
+        scope = {} if BY_NAME[manifest["kind"]].cluster_scoped else {"namespace": "acme"}
+        metadata = {**scope, "uid": f"uid-{next(self._versions)}", "generation": 1, **manifest["metadata"]}
         return self._store({**copy.deepcopy(manifest), "metadata": metadata}, ADMIN)
 
     def edit(self, kind: str, name: str, namespace: str = "acme", **members: Any) -> Manifest:
         """Change members of an object as its user would; a changed spec raises the generation."""
-        found = copy.deepcopy(self.objects[kind, namespace, name])
+        found = copy.deepcopy(self.get(kind, name, namespace))
         found |= members
         if "spec" in members:
             found["metadata"]["generation"] += 1
         return self._store(found, ADMIN)
 
     def remove(self, kind: str, name: str, namespace: str = "acme") -> None:
-        gone = self.objects.pop((kind, namespace, name))
+        gone = self.objects.pop(_key(kind, namespace, name))
         self._tell(gone, gone=True)
 
     def get(self, kind: str, name: str, namespace: str = "acme") -> Manifest:
-        return self.objects[kind, namespace, name]
+        return self.objects[_key(kind, namespace, name)]
+
+    def claims(self) -> dict[str, tuple[str, str]]:
+        """Return who holds each host that is in use."""
+        claims = {name: m["spec"] for (kind, _, name), m in self.objects.items() if kind == "HostClaim"}
+        in_use = {host: spec["holder"] for host, spec in claims.items() if "lastUsedTime" not in spec}
+        return {host: (holder["namespace"], holder["name"]) for host, holder in in_use.items()}
 
     def status(self, kind: str, name: str) -> Manifest:
         found: Manifest = self.get(kind, name)["status"]
@@ -70,6 +77,24 @@ class FakeCluster:
         self._check(kind)
         found = self.objects.get((kind.name, namespace, name))
         return {"metadata": copy.deepcopy(found["metadata"])} if found else None
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        self.reads.append((kind.name, name))
+        return copy.deepcopy(self.objects.get((kind.name, namespace, name)))
+
+    async def create_object(self, kind: Kind, manifest: Manifest) -> Manifest:
+        self._write("create", kind, manifest)
+        if (kind.name, manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]) in self.objects:
+            raise Conflict(f"{kind.name} {manifest['metadata']['name']!r} exists")
+        return self.create_as_operator(manifest)
+
+    async def replace(self, kind: Kind, manifest: Manifest) -> Manifest:
+        self._write("replace", kind, manifest)
+        metadata = manifest["metadata"]
+        live = self.objects.get((kind.name, metadata.get("namespace", ""), metadata["name"]))
+        if live is None or live["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
+            raise Conflict(f"{kind.name} {metadata['name']!r} is not that version any more")
+        return self._store(copy.deepcopy(manifest), OPERATOR)
 
     async def apply(self, kind: Kind, manifest: Manifest, manager: str = OPERATOR) -> Manifest:
         self._write("apply", kind, manifest)
@@ -94,13 +119,13 @@ class FakeCluster:
         live = self.objects[kind.name, manifest["metadata"]["namespace"], manifest["metadata"]["name"]]
         return self._store({**copy.deepcopy(live), "status": copy.deepcopy(manifest["status"])}, OPERATOR)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, version: str = "") -> None:
         live = self.objects.get((kind.name, namespace, name))
         if live is None:
             return
         self._write("delete", kind, live)
-        if live["metadata"]["uid"] != uid:
-            raise Conflict(f"{kind.name} {name!r} is not the one with UID {uid}")
+        if live["metadata"]["uid"] != uid or version not in ("", live["metadata"]["resourceVersion"]):
+            raise Conflict(f"{kind.name} {name!r} is not the one with UID {uid} and version {version!r}")
         self.remove(kind.name, name, namespace)
 
     async def annotate_pod(self, namespace: str, name: str, annotations: dict[str, str]) -> None:
@@ -130,7 +155,7 @@ class FakeCluster:
         operation = "Update" if manager == ADMIN else "Apply"
         entry = {"manager": manager, "operation": operation}
         metadata["managedFields"] = [e for e in metadata.get("managedFields", []) if e != entry] + [entry]
-        key = manifest["kind"], metadata["namespace"], metadata["name"]
+        key = manifest["kind"], metadata.get("namespace", ""), metadata["name"]
         before = self.objects.get(key)
         self.objects[key] = manifest
         if before is not None and not self._is_watched(manifest):
@@ -154,6 +179,11 @@ def _without(live: Any, before: Any, desired: Any) -> Any:
         return live
     kept = {key: value for key, value in live.items() if key not in before or key in desired}
     return {key: _without(value, before.get(key), desired.get(key)) for key, value in kept.items()}
+
+
+def _key(kind: str, namespace: str, name: str) -> tuple[str, str, str]:
+    cluster_scoped = kind in BY_NAME and BY_NAME[kind].cluster_scoped
+    return kind, "" if cluster_scoped else namespace, name
 
 
 def _merge(live: Any, desired: Any) -> Any:

@@ -5,6 +5,9 @@ from typing import Any
 Manifest = dict[str, Any]
 API = "smarter.sh/v1alpha1"
 
+OWN_HOST = "{name}.{namespace}.example"
+"""`chatbot` fills in name and namespace, as in every host."""
+
 
 def provider(name: str = "demo", namespace: str = "acme", **spec: Any) -> Manifest:
     metadata = {"name": name, "namespace": namespace}
@@ -32,11 +35,14 @@ def chatbot(name: str = "support", namespace: str = "acme", **spec: Any) -> Mani
         "systemPrompt": "You are the support assistant of Acme.",
         "limits": {"tokensPerDay": 100000},
     } | spec
+    if hosts := made.get("exposure", {}).get("hosts"):
+        named = [host.format(name=name, namespace=namespace) for host in hosts]
+        made["exposure"] = {**made["exposure"], "hosts": named}
     return {"apiVersion": API, "kind": "Chatbot", "metadata": {"name": name, "namespace": namespace}, "spec": made}
 
 
-def exposed(host: str = "support.acme.example", mode: str = "Issuer") -> dict[str, Any]:
-    """Return `spec.exposure` with one host."""
+def exposed(host: str = OWN_HOST, mode: str = "Issuer") -> dict[str, Any]:
+    """Return `spec.exposure` with one host; by default one that no other Chatbot asks for."""
     tls: dict[str, Any] = {"mode": mode}
     if mode == "Issuer":
         tls["issuerRef"] = {"name": "demo-ca", "kind": "ClusterIssuer"}

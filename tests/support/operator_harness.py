@@ -1,6 +1,7 @@
 """The operator's engine over a cluster in memory, with pods whose answers a test decides."""
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import Any
 
 from smarter_crds.compile import Platform
@@ -13,6 +14,11 @@ from support.fake_cluster import FakeCluster
 
 SETTINGS = Settings(runtime_image="runtime:1", platform=Platform(issuer_ref=None))
 EPOCH = "2026-11-22T12:00:00Z"
+
+
+def virtual_now() -> datetime:
+    """Return the time of day on the clock of the event loop."""
+    return datetime.fromisoformat(EPOCH) + timedelta(seconds=asyncio.get_running_loop().time())
 
 
 class ScriptedPods:
@@ -40,7 +46,7 @@ class Harness:
         """Let the engine reach `cluster` directly, or `through` something that stands between."""
         self.cluster = cluster
         self.pods = ScriptedPods()
-        self.engine = Engine(through or cluster, self.pods, settings, elector)
+        self.engine = Engine(through or cluster, self.pods, settings, elector, virtual_now)
         cluster.on_change = lambda kind, manifest, gone: self.engine.event(kind, manifest, gone=gone)
 
     async def __aenter__(self) -> "Harness":

@@ -90,6 +90,8 @@ async def operator(
         SMARTER_POD_STATUS_PORT=str(POD_STATUS_PORT),
         SMARTER_NAMESPACE=NAMESPACE,
         **webhook.settings,
+        # So that a test may use the hosts of the one before.
+        SMARTER_HOST_RELEASE_SECONDS="0",
         SMARTER_PLATFORM__ISSUER_REF__NAME="demo-ca",
         SMARTER_PLATFORM__ISSUER_REF__KIND="ClusterIssuer",
         SMARTER_PLATFORM__ALLOWED=ALLOWED.model_dump_json(by_alias=True),

@@ -2,6 +2,7 @@
 
 from smarter_crds.compile.allowed import Allowed
 from smarter_crds.compile.chatbot import compile_chatbot
+from smarter_crds.compile.exposure import default_host
 from smarter_crds.compile.model import Autoscaling, Compiled, Platform, PlatformLimits, References, SecretFile, Settled
 from smarter_crds.compile.plugins import check_content, check_plugin
 from smarter_crds.compile.problems import Problem, parse
@@ -23,5 +24,6 @@ __all__ = [
     "check_provider",
     "check_unsupported",
     "compile_chatbot",
+    "default_host",
     "parse",
 ]
