@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from smarter_crds.addresses import networks
 from smarter_crds.runtime_config import PluginConfig, ProviderConfig, RuntimeConfig, RuntimeProblem
-from smarter_runtime.network import networks
 from smarter_runtime.page import Page, page
 from smarter_runtime.selection import Selector, selector
 from smarter_runtime.tools import Tool, Toolbox

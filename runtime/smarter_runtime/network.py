@@ -1,28 +1,13 @@
-"""Which addresses may be dialled. The very address that a connection goes to is checked, whatever name led there."""
+"""Sockets for addresses that may be dialled: the very address of a connection is checked, whatever name led there."""
 
 import errno
 import socket
-from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from collections.abc import Callable
 from typing import Any
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
-AddrInfo = tuple[int, int, int, str, Any]
+from smarter_crds.addresses import Network, may_be_dialled
 
-# Where clouds hand out credentials to whoever asks from inside; no allow-list opens these.
-METADATA = tuple(
-    ip_network(text)
-    for text in (
-        "100.100.100.200/32", "168.63.129.16/32", "169.254.42.42/32", "169.254.169.0/24", "169.254.170.0/24",
-        "192.0.0.192/32", "fd00:42::42/128", "fd00:ec2::/32", "fd20:ce::254/128", "fe80::a9fe:a9fe/128",
-    )
-)  # fmt: skip
-# IPv6 networks whose last 32 bits are an IPv4 address: compatible, mapped, translated, NAT64.
-_EMBEDDING = tuple(
-    ip_network(text) for text in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
-)
-_NOT_PUBLIC = tuple(ip_network(text) for text in ("fec0::/10", "100.64.0.0/10", "192.88.99.0/24", "2001::/23"))
+AddrInfo = tuple[int, int, int, str, Any]
 
 
 class AddressRefused(OSError):
@@ -32,21 +17,6 @@ class AddressRefused(OSError):
         # The text has no address in it: equal texts let the connector report this error and not a mixture.
         super().__init__(errno.EACCES, "the address is not public and `allowedCIDRs` does not name it")
         self.address = address
-
-
-def networks(cidrs: Iterable[str]) -> tuple[Network, ...]:
-    return tuple(ip_network(cidr, strict=False) for cidr in cidrs)
-
-
-def may_be_dialled(text: str, allowed: Iterable[Network]) -> bool:
-    """Whether a connection may go to the address `text`; allowed networks open all but metadata addresses."""
-    forms = _forms(ip_address(text.partition("%")[0]))
-    if any(_within(form, METADATA) for form in forms):
-        return False
-    allowed = tuple(allowed)
-    if _within(forms[0], allowed) or _within(forms[-1], allowed):
-        return True
-    return all(form.is_global and not form.is_multicast and not _within(form, _NOT_PUBLIC) for form in forms[-1:])
 
 
 def socket_factory(allowed: tuple[Network, ...]) -> Callable[[AddrInfo], socket.socket]:
@@ -59,20 +29,3 @@ def socket_factory(allowed: tuple[Network, ...]) -> Callable[[AddrInfo], socket.
         return socket.socket(family, kind, protocol)
 
     return make
-
-
-def _forms(address: Address) -> tuple[Address, ...]:
-    """Return `address` as written and, if an IPv4 address is inside, that one last: it is where packets end up."""
-    if isinstance(address, IPv4Address):
-        return (address,)
-    if address.sixtofour:
-        return address, address.sixtofour
-    if address.teredo:
-        return address, address.teredo[1]
-    if _within(address, _EMBEDDING) and int(address) > 1:
-        return address, IPv4Address(int(address) & 0xFFFFFFFF)
-    return (address,)
-
-
-def _within(address: Address, those: Iterable[Network]) -> bool:
-    return any(address.version == network.version and address in network for network in those)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from runtime.support import config, played, refuses, running, says
+from smarter_crds.addresses import may_be_dialled, networks
 from smarter_crds.runtime_config import ProviderConfig
-from smarter_runtime.network import may_be_dialled, networks
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from smarter_runtime.network import networks, socket_factory
+from smarter_crds.addresses import networks
+from smarter_runtime.network import socket_factory
 
 CONNECT_SECONDS = 10
 IDLE_SECONDS = 60
