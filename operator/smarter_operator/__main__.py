@@ -13,6 +13,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from smarter_operator import handlers, webhook
 from smarter_operator.engine import Engine
+from smarter_operator.host_client import HttpsHostClient
 from smarter_operator.kubernetes_cluster import KubernetesCluster, load_configuration, new_session
 from smarter_operator.kubernetes_lease import KubernetesLease
 from smarter_operator.leader import Elector
@@ -45,7 +46,8 @@ async def run(settings: Settings) -> None:
     ):
         cluster = KubernetesCluster(server, session, settings.api_timeout_seconds)
         elector = _elector(cluster, settings)
-        engine = Engine(cluster, HttpStatusClient(pod_session, settings.pod_status_port), settings, elector)
+        client = HttpStatusClient(pod_session, settings.pod_status_port)
+        engine = Engine(cluster, client, settings, elector, host_client=HttpsHostClient(settings.probe_port))
         async with serve(engine, settings.server_host, settings.server_port), webhook.serve(engine, settings):
             await _work(engine, lambda: (server, new_session(configuration, connections=0)))
             if elector is not None:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from smarter_crds.compile import Problem
 from smarter_operator.cluster import Manifest
-from smarter_operator.exposure import certificate_ready, hosts_accepted, route_ready
+from smarter_operator.exposure import certificate_ready, dns_ready, hosts_accepted, reachable, route_ready
+from smarter_operator.findings import Verdict
 from smarter_operator.kinds import DEPLOYMENT
 from smarter_operator.observe import World
-from smarter_operator.outcome import Outcome, Verdict
+from smarter_operator.outcome import Outcome
 from smarter_operator.pods import PodReport
 from smarter_operator.scaling import scaling_active
 
@@ -31,7 +32,8 @@ def conditions(bot: str, outcome: Outcome) -> dict[str, Verdict]:
     }
     if scaling := scaling_active(bot, outcome):
         found["ScalingActive"] = scaling
-    return found | {"Ready": _ready(found, outcome)}
+    informing = {"DNSReady": dns_ready(outcome), "Reachable": reachable(outcome)}
+    return found | informing | {"Ready": _ready(found, outcome)}
 
 
 def _ready(found: dict[str, Verdict], outcome: Outcome) -> Verdict:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from smarter_operator.guard import GuardedCluster
 from smarter_operator.kinds import CHATBOT, HOST_CLAIM, NAMESPACE, POD, REFERENCED, WATCHED, Kind
 from smarter_operator.leader import Elector
 from smarter_operator.pods import PodProber, PodReports, StatusClient
+from smarter_operator.probes import HostClient, HostKey, HostProber
 from smarter_operator.reconcile import ChatbotReconciler
 from smarter_operator.references import ReferenceReconciler
 from smarter_operator.reporting import Reporter
@@ -52,6 +54,7 @@ class Engine:
         settings: Settings,
         elector: Elector | None = None,
         now: Callable[[], datetime] = _now,
+        host_client: HostClient | None = None,
     ) -> None:
         self._elector = elector
         if elector is not None:
@@ -65,8 +68,12 @@ class Engine:
         self._relisted = asyncio.Event()
         self.queue: WorkQueue[watching.Key] = WorkQueue(self._process, settings.workers)
         reports = PodReports()
-        self._prober = PodProber(self.cache, cluster, client, reports, self._pod_says_something_new)
+        self._prober = PodProber(self.cache, cluster, client, reports, self._chatbot_is_to_be_judged)
         self._pods: WorkQueue[ObjectName] = WorkQueue(self._prober.probe, settings.pod_probers)
+        self._hosts: HostProber | None = None
+        if host_client is not None and settings.probe_seconds > 0:
+            self._hosts = HostProber(self.cache, host_client, settings.probe_seconds, self._chatbot_is_to_be_judged)
+        self._host_probes: WorkQueue[HostKey] = WorkQueue(self._probe_host, settings.host_probers)
         self._claims = HostClaims(cluster, self.cache, settings, now)
         self._chatbots = ChatbotReconciler(
             cluster=cluster,
@@ -77,6 +84,8 @@ class Engine:
             reporter=Reporter(cluster, self.cache),
             settings=settings,
             ask_pods=self._ask_pods,
+            hosts=self._hosts,
+            probe_hosts=self._probe_hosts,
             now=now,
             apis=MissingApis(self._api_arrived),
         )
@@ -110,6 +119,7 @@ class Engine:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.queue.run())
             group.create_task(self._pods.run())
+            group.create_task(self._host_probes.run())
 
     async def _work_while_leading(self, elector: Elector) -> None:
         """Run the workers while we lead; whoever takes over looks at everything anew."""
@@ -204,7 +214,15 @@ class Engine:
         for pod in pods:
             self._pods.add(pod)
 
-    def _pod_says_something_new(self, chatbot: ObjectName) -> None:
+    def _probe_hosts(self, hosts: Iterable[HostKey]) -> None:
+        for host in hosts:
+            # Spread, for after a restart they are all new.
+            self._host_probes.add(host, after_seconds=self._settings.probe_seconds * random.uniform(0.01, 0.05))
+
+    async def _probe_host(self, host: HostKey) -> float | None:
+        return await self._hosts.probe(host) if self._hosts else None
+
+    def _chatbot_is_to_be_judged(self, chatbot: ObjectName) -> None:
         self.queue.add((CHATBOT.name, *chatbot))
 
     async def _process(self, key: watching.Key) -> float | None:

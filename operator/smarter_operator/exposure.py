@@ -1,11 +1,14 @@
 """Facts → the conditions of the way from outside: hosts, route and certificates."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from smarter_operator.cluster import Manifest
+from smarter_operator.findings import Finding, Verdict
 from smarter_operator.kinds import CERTIFICATE, HTTP_ROUTE, INGRESS
-from smarter_operator.outcome import Outcome, Verdict
+from smarter_operator.outcome import Outcome
+
+PROBING = "Probing"
 
 
 def hosts_accepted(outcome: Outcome) -> Verdict:
@@ -19,6 +22,27 @@ def hosts_accepted(outcome: Outcome) -> Verdict:
     if not hosts:
         return "True", "NotExposed", "No host is asked for."
     return "True", "Claimed", f"The chatbot holds all its hosts ({len(hosts)})."
+
+
+def dns_ready(outcome: Outcome) -> Verdict:
+    return _probed(outcome, lambda finding: finding.dns, "All names ({count}) are in DNS.")
+
+
+def reachable(outcome: Outcome) -> Verdict:
+    return _probed(outcome, lambda finding: finding.reach, "The chatbot answers at all its hosts ({count}).")
+
+
+def _probed(outcome: Outcome, of: Callable[[Finding], Verdict], all_well: str) -> Verdict:
+    if outcome.findings is None:
+        return "Unknown", "NotProbed", "The platform does not probe hosts."
+    if not outcome.findings:
+        return "Unknown", "NotExposed", "The chatbot is served at no host."
+    verdicts = [of(finding) for finding in outcome.findings.values() if finding]
+    if len(verdicts) < len(outcome.findings):
+        return "Unknown", PROBING, "The hosts are being probed."
+    worst = sorted((verdict for verdict in verdicts if verdict[0] != "True"), key=lambda verdict: verdict[0] != "False")
+    reason = verdicts[0][1]
+    return worst[0] if worst else ("True", reason, all_well.format(count=len(verdicts)))
 
 
 def route_ready(bot: str, outcome: Outcome) -> Verdict:

@@ -1,13 +1,12 @@
 """What one reconciliation found and did: all that a status is made from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from smarter_crds.compile import Compiled, Problem
+from smarter_operator.findings import Finding
 from smarter_operator.hosts import Standing
 from smarter_operator.observe import World
-
-Verdict = tuple[str, str, str]
-"""Status, reason and message of a condition."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +18,9 @@ class Outcome:
     world: World
     hosts: tuple[Standing, ...] = ()
     """All hosts that it asks for."""
+    findings: Mapping[str, Finding | None] | None = None
+    """What probes found at each host that is served: None of one that was not probed often enough yet; None instead of
+    all where nothing is probed."""
     problems: tuple[Problem, ...] = ()
     """Why the Chatbot is not accepted."""
     refused: tuple[Problem, ...] = ()

@@ -14,12 +14,14 @@ from smarter_operator.apis import MissingApis
 from smarter_operator.cache import Cache, ObjectName
 from smarter_operator.claims import HostClaims
 from smarter_operator.cluster import Cluster, Manifest
+from smarter_operator.findings import Finding
 from smarter_operator.hosts import Standing, narrowed, route_hosts
 from smarter_operator.kinds import CHATBOT, CONFIG_MAP, HTTP_ROUTE, INGRESS, POD_MONITOR
 from smarter_operator.names import config_map
 from smarter_operator.observe import World, observe
 from smarter_operator.outcome import Outcome
 from smarter_operator.pods import PodProber, PodReports
+from smarter_operator.probes import HostKey, HostProber, Target
 from smarter_operator.reporting import Reporter
 from smarter_operator.resources.config_map import good_config
 from smarter_operator.settings import Settings
@@ -40,6 +42,9 @@ class ChatbotReconciler:
     reporter: Reporter
     settings: Settings
     ask_pods: Callable[[Iterable[ObjectName]], None]
+    hosts: HostProber | None
+    """None where hosts are not probed."""
+    probe_hosts: Callable[[Iterable[HostKey]], None]
     now: Callable[[], datetime]
     apis: MissingApis = field(default_factory=MissingApis)
 
@@ -51,9 +56,13 @@ class ChatbotReconciler:
             self.prober.forget(bot)
             self.reporter.forget(bot)
             self.claims.forget(bot)
+            if self.hosts:
+                self.hosts.forget(bot)
             return await self.claims.release(bot, self._routed(bot))
         outcome = await self._converge(raw)
         self.ask_pods(self.prober.want(bot, outcome.config_hash))
+        if self.hosts:
+            self.probe_hosts(self.hosts.want(bot, _target(raw, outcome)))
         released_seconds = await self._release(bot, outcome)
         held_seconds = await self.reporter.report(raw, outcome, self.now())
         again = held_seconds or _look_again_seconds(outcome, self.settings.resync_seconds)
@@ -87,6 +96,7 @@ class ChatbotReconciler:
             compiled=compiled,
             world=world,
             hosts=hosts,
+            findings=self._findings(raw, compiled),
             problems=problems,
             refused=tuple(refused),
             missing=apply.missing(desired, world, self.apis),
@@ -101,6 +111,12 @@ class ChatbotReconciler:
         good = good_config(live, compiled.document, confirmed)
         return resources.desired(chatbot, compiled, good, self.settings)
 
+    def _findings(self, raw: Manifest, compiled: Compiled) -> dict[str, Finding | None] | None:
+        if self.hosts is None:
+            return None
+        bot = (raw["metadata"]["namespace"], raw["metadata"]["name"])
+        return {host: self.hosts.finding(bot, host) for host in _probed(compiled)}
+
     async def _release(self, bot: ObjectName, outcome: Outcome) -> float | None:
         if any(problem.reason == "Invalid" for problem in outcome.problems):
             # What it asks for is not known.
@@ -112,6 +128,15 @@ class ChatbotReconciler:
         """Return the hosts that still lead to a Chatbot, whatever its spec says."""
         routes = (route for kind in (INGRESS, HTTP_ROUTE) for route in self.cache.children(kind, *bot).values())
         return {host for route in routes for host in route_hosts(route)}
+
+
+def _probed(compiled: Compiled) -> tuple[str, ...]:
+    return () if compiled.settled.state == "Offline" else compiled.hosts
+
+
+def _target(raw: Manifest, outcome: Outcome) -> Target:
+    compiled = outcome.compiled
+    return Target(raw["metadata"]["uid"], _probed(compiled), https=compiled.url.startswith("https:"))
 
 
 def _with(claim: str, hosts: tuple[Standing, ...]) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from smarter_crds.plugin import Plugin
 from smarter_crds.provider import Provider
 from smarter_operator.cache import Cache
 from smarter_operator.cluster import Cluster, Manifest
+from smarter_operator.findings import Verdict
 from smarter_operator.kinds import BY_NAME, PLUGIN, PROVIDER, Kind
-from smarter_operator.outcome import Verdict
 from smarter_operator.reporting import write_status
 from smarter_operator.status import dated
 from smarter_operator.watching import Key

@@ -1,8 +1,9 @@
 """Facts → the condition of autoscaling, in the words of the HorizontalPodAutoscaler and with the way out."""
 
 from smarter_operator.cluster import Manifest
+from smarter_operator.findings import Verdict
 from smarter_operator.kinds import HORIZONTAL_POD_AUTOSCALER
-from smarter_operator.outcome import Outcome, Verdict
+from smarter_operator.outcome import Outcome
 from smarter_operator.resources.horizontal_pod_autoscaler import METRIC
 
 _NO_ADAPTER = "no custom metrics API"

@@ -113,6 +113,15 @@ class Settings(BaseSettings):
     pod_probers: int = Field(default=32, ge=1)
     """How many pods are asked for their config at the same time."""
 
+    probe_seconds: float = Field(default=300, ge=0)
+    """How often every host is looked up in DNS and asked who answers, give or take a fifth; 0: never."""
+
+    probe_port: int = Field(default=443, ge=1, le=65535)
+    """Port at which hosts are asked."""
+
+    host_probers: int = Field(default=8, ge=1)
+    """How many hosts are probed at the same time."""
+
     resync_seconds: float = 300
     """How often everything is listed again, so that nothing that a watch missed stays."""
 

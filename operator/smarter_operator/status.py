@@ -7,9 +7,10 @@ from typing import Any
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
 from smarter_operator.conditions import conditions
+from smarter_operator.findings import Verdict
 from smarter_operator.hosts import Standing
 from smarter_operator.kinds import CERTIFICATE, DEPLOYMENT
-from smarter_operator.outcome import Outcome, Verdict
+from smarter_operator.outcome import Outcome
 
 Status = dict[str, Any]
 
@@ -23,7 +24,7 @@ def chatbot_status(raw: Manifest, outcome: Outcome, now: datetime) -> Status:
         "observedGeneration": raw["metadata"]["generation"],
         "state": compiled.settled.state,
         "url": compiled.url or before.get("url", ""),
-        "hosts": [_host(bot, standing, outcome) for standing in outcome.hosts],
+        "hosts": [_host(bot, standing, outcome, before) for standing in outcome.hosts],
         "model": compiled.model or before.get("model", ""),
         "configHash": outcome.config_hash,
         "replicas": deployment.get("replicas", 0),
@@ -32,7 +33,7 @@ def chatbot_status(raw: Manifest, outcome: Outcome, now: datetime) -> Status:
         "pluginCount": len(compiled.plugins),
         "plugins": [plugin.model_dump(by_alias=True) for plugin in compiled.plugins],
         "defaults": compiled.defaults.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "conditions": dated(conditions(bot, outcome), raw, now),
+        "conditions": dated(conditions(bot, outcome) | _standing_findings(outcome, before), raw, now),
     }
     expiries = [
         str(c["status"]["notAfter"]) for c in outcome.world.of_kind(CERTIFICATE) if "notAfter" in c.get("status", {})
@@ -62,16 +63,44 @@ def _condition(name: str, verdict: Verdict, before: Mapping[str, Any], raw: Mani
     }
 
 
-def _host(bot: str, standing: Standing, outcome: Outcome) -> dict[str, Any]:
+def _host(bot: str, standing: Standing, outcome: Outcome, before: Status) -> dict[str, Any]:
     found: dict[str, Any] = {"host": standing.host}
     if standing.claim != "Free":
         found["claimed"] = standing.claim == "Held"
-    name = names.certificate(bot, standing.host)
-    certificate = outcome.world.child(CERTIFICATE, name)
-    if certificate is not None:
-        status = certificate.get("status", {})
-        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
-        found["certificate"] = {"ready": ready, "secretName": name}
-        if "notAfter" in status:
-            found["certificate"]["notAfter"] = status["notAfter"]
-    return found
+    if certificate := outcome.world.child(CERTIFICATE, names.certificate(bot, standing.host)):
+        found["certificate"] = _certificate(certificate)
+    return found | _finding(standing.host, outcome, before)
+
+
+def _certificate(certificate: Manifest) -> dict[str, Any]:
+    status = certificate.get("status", {})
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
+    found = {"ready": ready, "secretName": certificate["metadata"]["name"]}
+    return found | ({"notAfter": status["notAfter"]} if "notAfter" in status else {})
+
+
+def _finding(host: str, outcome: Outcome, before: Status) -> dict[str, bool]:
+    """Return what probes found at a host; until they know anew, what stands in the status before."""
+    if not outcome.findings or host not in outcome.findings:
+        return {}
+    finding = outcome.findings[host]
+    if finding is None:
+        known: dict[str, Any] = next((entry for entry in before.get("hosts", []) if entry["host"] == host), {})
+        return {key: known[key] for key in ("resolved", "reachable") if key in known}
+    verdicts = {"resolved": finding.dns, "reachable": finding.reach}
+    return {key: status == "True" for key, (status, _, _) in verdicts.items() if status != "Unknown"}
+
+
+def _standing_findings(outcome: Outcome, before: Status) -> dict[str, Verdict]:
+    """Return the conditions of the status before that hold until its hosts have been probed often enough again."""
+    findings = outcome.findings or {}
+    served = {entry["host"] for entry in before.get("hosts", []) if entry.get("claimed")}
+    if all(findings.values()) or not findings.keys() <= served:
+        return {}
+    conditions = {condition["type"]: condition for condition in before.get("conditions", [])}
+    known = {name: conditions[name] for name in ("DNSReady", "Reachable") if name in conditions}
+    return {
+        name: (condition["status"], condition["reason"], condition["message"])
+        for name, condition in known.items()
+        if condition["reason"] not in ("NotProbed", "NotExposed")
+    }

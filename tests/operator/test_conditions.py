@@ -7,8 +7,9 @@ from smarter_crds.compile import Platform, Problem, References, compile_chatbot
 from smarter_crds.exposure import IssuerRef
 from smarter_operator.cluster import Manifest
 from smarter_operator.conditions import conditions
+from smarter_operator.findings import Verdict
 from smarter_operator.observe import World
-from smarter_operator.outcome import Outcome, Verdict
+from smarter_operator.outcome import Outcome
 from support.manifests import chatbot, exposed, provider
 
 Children = dict[tuple[str, str], Manifest]

@@ -9,6 +9,7 @@ from smarter_crds.runtime_config import RuntimeProblem, RuntimeStatus
 from smarter_operator.cluster import Cluster
 from smarter_operator.engine import Engine
 from smarter_operator.leader import Elector
+from smarter_operator.probes import HostClient
 from smarter_operator.settings import Settings
 from support.fake_cluster import FakeCluster
 
@@ -42,11 +43,12 @@ class Harness:
         settings: Settings = SETTINGS,
         elector: Elector | None = None,
         through: Cluster | None = None,
+        hosts: HostClient | None = None,
     ) -> None:
         """Let the engine reach `cluster` directly, or `through` something that stands between."""
         self.cluster = cluster
         self.pods = ScriptedPods()
-        self.engine = Engine(through or cluster, self.pods, settings, elector, virtual_now)
+        self.engine = Engine(through or cluster, self.pods, settings, elector, virtual_now, hosts)
         cluster.on_change = lambda kind, manifest, gone: self.engine.event(kind, manifest, gone=gone)
 
     async def __aenter__(self) -> "Harness":
