@@ -154,5 +154,6 @@ class ChatbotStatus(ApiModel):
         description="What was observed: `Ready` sums up the others; `Accepted` judges the spec, `PluginsResolved` the "
         "plugins, `ConfigLive` whether all pods serve the config, `Available` the pods, `HostsAccepted`, `RouteReady` "
         "and "
-        "`CertificateReady` the way from outside.",
+        "`CertificateReady` the way from outside. `DNSReady` and `Reachable` tell what was found when the hosts were "
+        "looked at from outside, and inform only.",
     )

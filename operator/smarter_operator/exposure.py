@@ -107,8 +107,8 @@ def _objection(answers: Sequence[dict[str, dict[str, Any]]]) -> str:
 
 def certificate_ready(outcome: Outcome) -> Verdict:
     settled = outcome.compiled.settled
-    if not outcome.problems and (settled.tls_mode != "Issuer" or not settled.hosts):
-        return "True", "NotNeeded", "No certificate is asked for."
+    if not outcome.problems and not settled.certified_hosts:
+        return "True", "NotNeeded", "No certificate of its own is needed."
     if CERTIFICATE.name in outcome.missing:
         return "False", "CertManagerMissing", (
             "The cluster has no cert-manager; install it, or set another `spec.exposure.tls.mode`."

@@ -56,7 +56,9 @@ def narrowed(compiled: Compiled, hosts: Sequence[str]) -> Compiled:
         return compiled
     scheme, _, first = compiled.url.partition("://")
     url = f"{scheme}://{first if first in kept else kept[0]}" if kept else ""
-    return replace(compiled, settled=replace(compiled.settled, hosts=kept, url=url))
+    certified = tuple(host for host in compiled.settled.certified_hosts if host in kept)
+    settled = replace(compiled.settled, hosts=kept, certified_hosts=certified, url=url)
+    return replace(compiled, settled=settled)
 
 
 def route_hosts(route: Manifest) -> set[str]:

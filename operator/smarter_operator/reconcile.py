@@ -161,6 +161,7 @@ def _unreadable(problem: Problem) -> Compiled:
         url="",
         class_name="",
         tls_mode="Disabled",
+        certified_hosts=(),
         issuer_ref=None,
         gateway_ref=None,
     )

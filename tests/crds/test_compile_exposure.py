@@ -1,6 +1,6 @@
 """Where a bot is reached: its own hosts, the default host, and certificates."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -12,6 +12,26 @@ from smarter_crds.exposure import GatewayRef, IssuerRef
 from support.manifests import chatbot, provider
 
 PLATFORM = Platform(base_domain="bots.example")
+
+
+@pytest.mark.parametrize(
+    ("base_domain_tls", "mode", "certified"),
+    [
+        pytest.param("Wildcard", "Issuer", ("a.example",), id="the-controllers-wildcard-covers-the-default-host"),
+        pytest.param("Issuer", "Issuer", ("support-acme.bots.example", "a.example"), id="each-its-own"),
+        pytest.param("Issuer", "External", (), id="tls-ends-in-front"),
+    ],
+)
+def test_which_hosts_have_a_certificate_of_their_own(
+    base_domain_tls: Literal["Wildcard", "Issuer"], mode: str, certified: tuple[str, ...]
+) -> None:
+    platform = Platform(
+        base_domain="bots.example", base_domain_tls=base_domain_tls, issuer_ref=IssuerRef(name="ca", kind="Issuer")
+    )
+    bot = Chatbot.model_validate(chatbot(exposure={"hosts": ["a.example"], "tls": {"mode": mode}}))
+    compiled = compile_chatbot(bot, References(providers={"demo": Provider.model_validate(provider())}), platform)
+    assert compiled.settled.certified_hosts == certified
+    assert compiled.url == "https://a.example"
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import pytest
 from smarter_crds import Chatbot, Provider
 from smarter_crds.compile import Platform, References, compile_chatbot
 from smarter_operator.conditions import conditions
+from smarter_operator.findings import Verdict
 from smarter_operator.observe import World
-from smarter_operator.outcome import Outcome, Verdict
+from smarter_operator.outcome import Outcome
 from support.manifests import chatbot, provider
 
 AUTO: dict[str, Any] = {"scaling": {"type": "Auto", "maxReplicas": 1}, "exposure": {"type": "None"}}

@@ -121,6 +121,7 @@ def _settled(bot: _Bot) -> Settled:
         url=route.url,
         class_name=route.class_name,
         tls_mode=route.tls_mode,
+        certified_hosts=route.certified_hosts,
         issuer_ref=route.issuer_ref,
         gateway_ref=route.gateway_ref,
         autoscaling=pods.autoscaling,

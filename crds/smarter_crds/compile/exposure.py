@@ -31,6 +31,7 @@ class Route:
     url: str
     class_name: str
     tls_mode: CertificateMode
+    certified_hosts: tuple[str, ...]
     issuer_ref: IssuerRef | None
     gateway_ref: GatewayRef | None
 
@@ -61,6 +62,7 @@ def route(chatbot: Chatbot, platform: Platform) -> Route:
         url=f"{scheme}://{(exposure.hosts or hosts)[0]}" if hosts else "",
         class_name="" if is_http_route else exposure.class_name or platform.ingress_class_name,
         tls_mode=mode,
+        certified_hosts=_certified(chatbot, hosts, platform) if mode == "Issuer" else (),
         issuer_ref=issuer if mode == "Issuer" else None,
         gateway_ref=exposure.gateway_ref if is_http_route else None,
     )
@@ -124,6 +126,12 @@ def route_defaults(chatbot: Chatbot, route: Route) -> ExposureDefaults | None:
         tls=None if tls == TlsDefaults() else tls,
     )
     return None if defaults == ExposureDefaults() else defaults
+
+
+def _certified(chatbot: Chatbot, hosts: tuple[str, ...], platform: Platform) -> tuple[str, ...]:
+    if not platform.base_domain or platform.base_domain_tls == "Issuer":
+        return hosts
+    return tuple(host for host in hosts if host != default_host(chatbot.metadata, platform.base_domain))
 
 
 def _hosts(chatbot: Chatbot, exposure: Exposure, platform: Platform) -> tuple[str, ...]:

@@ -36,6 +36,9 @@ class Platform(ApiModel):
 
     base_domain: Host | Literal[""] = ""
     """Domain below which every bot has its default host `<name>-<namespace>.<baseDomain>`; empty: there are none."""
+    base_domain_tls: Literal["Wildcard", "Issuer"] = "Wildcard"
+    """Where certificates of default hosts come from, for bots that have an issuer: from the Ingress controller, which
+    has one for all of them, or each is issued its own."""
     language: str = "en"
     time_zone: str = "UTC"
     ingress_class_name: str = ""
@@ -103,6 +106,8 @@ class Settled:
     class_name: str
     """IngressClass; empty: the cluster's default class."""
     tls_mode: CertificateMode
+    certified_hosts: tuple[str, ...]
+    """The hosts with a certificate of their own, from `issuer_ref`."""
     issuer_ref: IssuerRef | None
     """Set if, and only if, `tls_mode` is `Issuer` and an issuer is known."""
     gateway_ref: GatewayRef | None

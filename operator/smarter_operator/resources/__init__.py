@@ -24,8 +24,7 @@ def desired(chatbot: Chatbot, compiled: Compiled, good: str, settings: Settings)
     if chatbot.spec.network_policy is None or chatbot.spec.network_policy.enabled is not False:
         # Also of a bot that goes offline: its pods still finish their answers.
         children.append(network_policy(chatbot, compiled, settings))
-    if compiled.settled.tls_mode == "Issuer":
-        children += [certificate(chatbot, compiled, host) for host in compiled.hosts]
+    children += [certificate(chatbot, compiled, host) for host in compiled.settled.certified_hosts]
     if compiled.settled.state != "Offline":
         children += [deployment(chatbot, compiled, settings), service(chatbot), pod_monitor(chatbot)]
         if compiled.settled.replicas >= MIN_REPLICAS:

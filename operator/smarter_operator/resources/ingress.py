@@ -21,14 +21,20 @@ def ingress(chatbot: Chatbot, compiled: Compiled) -> Manifest:
     if compiled.settled.class_name:
         spec["ingressClassName"] = compiled.settled.class_name
     if compiled.settled.tls_mode == "Issuer":
-        bot = chatbot.metadata.name
-        spec["tls"] = [{"hosts": [host], "secretName": names.certificate(bot, host)} for host in compiled.hosts]
+        spec["tls"] = [_tls(chatbot, compiled, host) for host in compiled.hosts]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
         "metadata": metadata(chatbot, chatbot.metadata.name, _STREAMING | route_annotations(chatbot)),
         "spec": spec,
     }
+
+
+def _tls(chatbot: Chatbot, compiled: Compiled, host: str) -> dict[str, Any]:
+    if host in compiled.settled.certified_hosts:
+        return {"hosts": [host], "secretName": names.certificate(chatbot.metadata.name, host)}
+    # Without a Secret controllers use their default certificate: the wildcard of the base domain.
+    return {"hosts": [host]}
 
 
 def _rule(chatbot: Chatbot, host: str) -> dict[str, Any]:
