@@ -13,7 +13,7 @@ Verdict = tuple[str, str, str]
 EQUAL_RESULTS = 3
 """So many in a row change a verdict: one lost packet is no news."""
 
-_INSIDE = (".local", ".internal", ".svc")
+_INSIDE = (".local", ".localhost", ".internal", ".svc")
 """Names of private networks. Whether they exist is nobody's business who may write a Chatbot."""
 
 AnswerKind = Literal["Identity", "Other", "Untrusted", "BadCertificate", "NoConnection"]

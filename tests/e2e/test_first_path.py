@@ -85,6 +85,23 @@ async def test_the_certificate_is_the_hosts_own_and_counts_only_for_who_trusts_i
         assert tls.getpeercert()["subjectAltName"] == (("DNS", HOST),)
 
 
+async def test_the_bot_answers_with_its_uid_and_the_operator_does_not_pretend_to_see_it_from_outside(
+    shop: Shop, api: Api
+) -> None:
+    bot = await api.get("Chatbot", "shoes", "support")
+    assert bot is not None
+    async with shop.client(HOST) as client:
+        answer = await client.get("/.well-known/smarter")
+    assert answer.json() == {"uid": bot["metadata"]["uid"]}
+
+    async def said() -> bool:
+        # Names below `.localhost` mean another machine to everybody who asks.
+        return (await api.condition("shoes", "support", "Reachable"))[:2] == ("Unknown", "NotPublic")
+
+    await eventually(said, 120, every_seconds=1)
+    await eventually(lambda: api.is_ready("shoes", "support"))
+
+
 async def test_the_official_sdk_streams_and_collects_the_same_answer(shop: Shop) -> None:
     sdk = await shop.openai(HOST)
     messages: Any = [{"role": "user", "content": "How long can I return a shoe?"}]

@@ -57,6 +57,7 @@ def test_helm_finds_no_fault_with_the_chart(helm: Path, chart: str) -> None:
 def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = (
         "platform.baseDomain=bots.example",
+        "platform.baseDomainTls=Issuer",
         "platform.ingressClass=nginx",
         "platform.issuer.name=letsencrypt",
         "platform.tokensPerDay=20000000",
@@ -70,6 +71,8 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
         "hostPolicies[0].namespaceSelector.matchLabels.team=shop",
         "hostPolicies[0].hosts={shop.example,*.shops.example}",
         "hostReleaseSeconds=3600",
+        "probes.intervalSeconds=60",
+        "probes.port=8443",
     )
     for name, value in environment(rendered(helm, *values)).items():
         monkeypatch.setenv(name, value)
@@ -77,6 +80,7 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
     platform = settings.platform
     assert settings.runtime_image == "registry.example/runtime:v7"
     assert (platform.base_domain, platform.ingress_class_name) == ("bots.example", "nginx")
+    assert platform.base_domain_tls == "Issuer"
     assert platform.issuer_ref is not None
     assert (platform.issuer_ref.name, platform.issuer_ref.kind) == ("letsencrypt", "ClusterIssuer")
     assert platform.limits.tokens_per_day == 20_000_000
@@ -90,6 +94,7 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
     assert policy.namespace_selector.manifest() == {"matchLabels": {"team": "shop"}}
     assert policy.hosts == ("shop.example", "*.shops.example")
     assert settings.host_release_seconds == 3600
+    assert (settings.probe_seconds, settings.probe_port) == (60, 8443)
 
 
 def test_defaults_leave_the_platform_open(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +103,7 @@ def test_defaults_leave_the_platform_open(helm: Path, monkeypatch: pytest.Monkey
     settings = Settings()
     assert settings.platform == Platform()
     assert (settings.host_policies, settings.host_release_seconds) == ((), 86400)
+    assert (settings.probe_seconds, settings.probe_port) == (300, 443)
 
 
 @pytest.mark.parametrize(

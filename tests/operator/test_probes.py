@@ -228,7 +228,9 @@ async def test_a_route_at_a_metadata_address_is_not_dialled_either() -> None:
         assert world.asked == []
 
 
-@pytest.mark.parametrize("host", ["kubernetes.default.svc.cluster.local", "db.internal", "printer.local", "localhost"])
+@pytest.mark.parametrize(
+    "host", ["kubernetes.default.svc.cluster.local", "db.internal", "printer.local", "shop.localhost", "localhost"]
+)
 @virtual_time
 async def test_names_of_private_networks_are_not_even_looked_up(host: str) -> None:
     cluster, world = acme(chatbot(exposure=exposed(host)))

@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -50,6 +52,13 @@ class OperatorProcess:
             self._process.send_signal(how)
         async with asyncio.timeout(30):
             return await self._process.wait()
+
+    @contextmanager
+    def settings(self, **settings: str) -> Iterator[None]:
+        """Start with other settings for a while."""
+        before, self._settings = self._settings, {**self._settings, **settings}
+        yield
+        self._settings = before
 
     def signal(self, which: int) -> None:
         assert self._process is not None

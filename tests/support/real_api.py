@@ -92,6 +92,8 @@ async def operator(
         **webhook.settings,
         # So that a test may use the hosts of the one before.
         SMARTER_HOST_RELEASE_SECONDS="0",
+        # The hosts of tests are nowhere to be found, and a verdict is a write at a time of its own.
+        SMARTER_PROBE_SECONDS="0",
         SMARTER_PLATFORM__ISSUER_REF__NAME="demo-ca",
         SMARTER_PLATFORM__ISSUER_REF__KIND="ClusterIssuer",
         SMARTER_PLATFORM__ALLOWED=ALLOWED.model_dump_json(by_alias=True),
