@@ -19,13 +19,15 @@ def chatbot_status(raw: Manifest, outcome: Outcome, now: datetime) -> Status:
     """Return the whole status of the Chatbot `raw`; `now` stamps the conditions that flip."""
     bot, before = raw["metadata"]["name"], raw.get("status", {})
     compiled = outcome.compiled
+    # Of a Chatbot that is refused, what its last good spec brought about stays in service.
+    last_good = before if outcome.problems else {}
     deployment = (outcome.world.child(DEPLOYMENT, bot) or {}).get("status", {})
     found: Status = {
         "observedGeneration": raw["metadata"]["generation"],
         "state": compiled.settled.state,
-        "url": compiled.url or before.get("url", ""),
+        "url": compiled.url or last_good.get("url", ""),
         "hosts": [_host(bot, standing, outcome, before) for standing in outcome.hosts],
-        "model": compiled.model or before.get("model", ""),
+        "model": compiled.model or last_good.get("model", ""),
         "configHash": outcome.config_hash,
         "replicas": deployment.get("replicas", 0),
         "readyReplicas": deployment.get("readyReplicas", 0),

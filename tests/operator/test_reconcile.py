@@ -142,6 +142,15 @@ async def test_what_is_set_without_effect_is_said_and_harms_nothing() -> None:
 
 
 @virtual_time
+async def test_a_chatbot_that_is_not_exposed_any_more_names_no_url() -> None:
+    async with Harness(acme(chatbot(exposure=exposed()))) as harness:
+        assert harness.cluster.status("Chatbot", "support")["url"] == "https://support.acme.example"
+        harness.cluster.edit("Chatbot", "support", spec=chatbot()["spec"])
+        await harness.settle()
+        assert "url" not in harness.cluster.status("Chatbot", "support")
+
+
+@virtual_time
 async def test_a_missing_plugin_is_left_out_and_reported_while_the_rest_serves() -> None:
     cluster = acme(plugin("returns"), chatbot(plugins=[{"name": "returns"}, {"name": "orders"}]))
     async with Harness(cluster) as harness:
