@@ -365,6 +365,19 @@ async def test_a_chatbot_made_anew_under_its_old_name_waits_for_the_old_children
 
 
 @virtual_time
+async def test_the_status_of_a_predecessor_is_not_written_to_its_successor() -> None:
+    async with Harness(acme(chatbot())) as harness:
+        cluster, tell = harness.cluster, harness.cluster.on_change
+        cluster.on_change = lambda kind, manifest, gone: None
+        cluster.remove("Chatbot", "support")
+        successor = cluster.create(chatbot())
+        cluster.on_change = tell
+        harness.deploy("support")
+        await harness.settle()
+        assert cluster.get("Chatbot", "support") == successor
+
+
+@virtual_time
 async def test_plugins_and_providers_say_whether_they_are_usable_and_how_many_use_them() -> None:
     cluster = acme(plugin(), chatbot("a", plugins=[{"name": "returns"}]), chatbot("b", plugins=[{"name": "returns"}]))
     async with Harness(cluster) as harness:
