@@ -46,14 +46,6 @@ def children(cluster: FakeCluster) -> dict[tuple[str, str, str], Manifest]:
     return {key: child for key, child in cluster.objects.items() if key[0] in CHILD_KINDS}
 
 
-def replace(cluster: FakeCluster, manifest: Manifest) -> None:
-    """Put `manifest` in place of what bears its name, as `kubectl replace` does."""
-    metadata = manifest["metadata"]
-    gone = cluster.get(manifest["kind"], metadata["name"]).keys() - manifest.keys()
-    members = dict.fromkeys(gone) | {key: value for key, value in manifest.items() if key not in ("kind", "apiVersion")}
-    cluster.edit(manifest["kind"], metadata["name"], metadata["namespace"], **members)
-
-
 @pytest.mark.parametrize("bot", BOTS)
 @virtual_time
 async def test_whatever_is_changed_or_taken_away_comes_back_and_what_others_add_stays(bot: str) -> None:
@@ -69,7 +61,7 @@ async def test_whatever_is_changed_or_taken_away_comes_back_and_what_others_add_
                 for value in (other(value_at(child, path)), GONE):
                     harmed = with_value(cluster.get(kind, name), path, value)
                     harmed["metadata"].setdefault("annotations", {})[mark] = "kept"
-                    replace(cluster, harmed)
+                    cluster.put_in_place(harmed)
                     await controllers.run(8)
                     live = cluster.get(kind, name)
                     assert live["metadata"]["annotations"].pop(mark) == "kept"
@@ -109,7 +101,7 @@ async def test_a_child_whose_owner_was_taken_away_is_somebody_elses() -> None:
     async with harness:
         await controllers.rest()
         own = with_value(cluster.get("Service", "support"), ("metadata", "ownerReferences"), GONE)
-        replace(cluster, own)
+        cluster.put_in_place(own)
         await controllers.rest()
         assert cluster.condition("support", "Accepted") == ("False", "NameTaken")
         assert "ownerReferences" not in cluster.get("Service", "support")["metadata"]

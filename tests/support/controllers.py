@@ -90,6 +90,9 @@ class Controllers:
         for pod in own:
             if pod not in current:
                 self._cluster.remove("Pod", pod["metadata"]["name"], metadata["namespace"])
+        # A kubelet holds a pod back until there is what it mounts.
+        if self._config(deployment) is None:
+            return
         for _ in range(wanted - len(current)):
             self._start(deployment)
         status: Manifest = {"observedGeneration": metadata["generation"]}
@@ -122,11 +125,18 @@ class Controllers:
 
     def _mount(self, pod: Manifest) -> None:
         metadata = pod["metadata"]
-        bot = metadata["ownerReferences"][0]["name"]
-        mounted = self._cluster.objects.get(("ConfigMap", metadata["namespace"], config_map(bot)), {})
-        config_hash = str(mounted.get("data", {}).get("hash", ""))
+        mounted = self._config({"metadata": {**metadata, "name": metadata["ownerReferences"][0]["name"]}})
+        if mounted is None:
+            return
+        config_hash = str(mounted["data"]["hash"])
         answer = RuntimeStatus(pod_uid=metadata["uid"], config_hash=config_hash, loaded_at=EPOCH, problems=())
         self.pods.answers[pod["status"]["podIP"]] = answer
+
+    def _config(self, deployment: Manifest) -> Manifest | None:
+        """Return the ConfigMap of the bot, unless somebody has emptied it."""
+        metadata = deployment["metadata"]
+        found = self._cluster.objects.get(("ConfigMap", metadata["namespace"], config_map(metadata["name"])))
+        return found if found and (found.get("data") or {}).get("hash") else None
 
     def _of(self, kind: str) -> list[Manifest]:
         return [manifest for manifest in self._cluster.objects.values() if manifest["kind"] == kind]

@@ -30,7 +30,8 @@ def facts(cluster: FakeCluster) -> Facts:
 
 async def fresh(cluster: FakeCluster, settings: Settings = SETTINGS) -> FakeCluster:
     """Return what an operator that knows nothing makes of the same resources, in a cluster with nothing else in it."""
-    other = FakeCluster()
+    # Far from the numbers of the other cluster, of which UIDs are made.
+    other = FakeCluster(first_version=1_000_000)
     other.missing_apis |= cluster.missing_apis
     for manifest in cluster.objects.values():
         if not manifest["metadata"].get("ownerReferences"):
@@ -46,7 +47,7 @@ def wrong(cluster: FakeCluster, expected: FakeCluster) -> list[str]:
 
     Of a Chatbot that is refused, the children of its last good spec stay, and nothing else is known of it.
     """
-    refused = {name for kind, _, name in expected.objects if kind == CHATBOT.name and _is_refused(expected, name)}
+    refused = refused_bots(expected)
     found = [
         text for key, text in _wrong_children(facts(cluster), facts(expected)) if _owner(key, cluster) not in refused
     ]
@@ -57,11 +58,19 @@ def wrong(cluster: FakeCluster, expected: FakeCluster) -> list[str]:
     return found
 
 
+def refused_bots(cluster: FakeCluster) -> set[str]:
+    """Return the names of the Chatbots that are not accepted."""
+    return {name for (kind, _, name), bot in cluster.objects.items() if kind == CHATBOT.name and _is_refused(bot)}
+
+
 def differences(found: Any, wanted: Any, path: str = "") -> Iterator[str]:
     """Yield where the two differ."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in sorted({*found, *wanted}):
             yield from differences(found.get(key), wanted.get(key), f"{path}.{key}")
+    elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        for number, pair in enumerate(zip(found, wanted, strict=True)):
+            yield from differences(*pair, f"{path}[{number}]")
     elif found != wanted:
         yield f"{path}: {str(found)[:200]} instead of {str(wanted)[:200]}"
 
@@ -80,10 +89,6 @@ def _owner(key: tuple[str, str, str], cluster: FakeCluster) -> str:
     [owner] = cluster.objects.get(key, {"metadata": {}})["metadata"].get("ownerReferences", [{"name": "", "uid": ""}])
     bot = cluster.objects.get((CHATBOT.name, key[1], owner["name"]))
     return str(owner["name"]) if bot and bot["metadata"]["uid"] == owner["uid"] else ""
-
-
-def _is_refused(cluster: FakeCluster, bot: str) -> bool:
-    return cluster.condition(bot, "Accepted")[0] == "False"
 
 
 def _owned(child: Manifest) -> Manifest:
@@ -134,6 +139,10 @@ def ready_bots(cluster: FakeCluster) -> list[str]:
     """Return the names of the Chatbots that are Ready."""
     bots = [manifest for manifest in cluster.objects.values() if manifest["kind"] == CHATBOT.name]
     return sorted(bot["metadata"]["name"] for bot in bots if ("Ready", "True") in _conditions(bot))
+
+
+def _is_refused(bot: Manifest) -> bool:
+    return ("Accepted", "False") in _conditions(bot)
 
 
 def _conditions(bot: Manifest) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from smarter_operator.cluster import ApiMissing, ClusterError, Conflict, Manifest
+from smarter_operator.cluster import ApiMissing, ClusterError, Conflict, Manifest, NotFound
 from smarter_operator.kinds import BY_NAME, Kind
 
 ADMIN = "admin"
@@ -15,7 +15,7 @@ OPERATOR = "smarter-operator"
 class FakeCluster:
     """A `Cluster` that keeps objects in a dictionary and the mutating calls in a list."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_version: int = 1) -> None:
         self.objects: dict[tuple[str, str, str], Manifest] = {}
         self.writes: list[tuple[str, str, str]] = []
         """(verb, kind, name) of every mutating call the operator made."""
@@ -26,7 +26,7 @@ class FakeCluster:
         """Returns the error with which a call shall fail."""
         self.on_change: Callable[[Kind, Manifest, bool], None] = lambda kind, manifest, gone: None
         """Is told every change, as a watch would be."""
-        self._versions = itertools.count(1)
+        self._versions = itertools.count(first_version)
         self._applied: dict[str, Manifest] = {}
         """What the operator applied last, by UID: a member that it stops wanting goes."""
 
@@ -43,6 +43,14 @@ class FakeCluster:
         if "spec" in members:
             found["metadata"]["generation"] += 1
         return self._store(found, ADMIN)
+
+    def put_in_place(self, manifest: Manifest) -> Manifest:
+        """Put `manifest` in place of the object of its name, as `kubectl replace` does."""
+        found = self.get(manifest["kind"], manifest["metadata"]["name"], manifest["metadata"]["namespace"])
+        changed = manifest.get("spec") != found.get("spec")
+        made = copy.deepcopy(manifest)
+        made["metadata"]["generation"] = found["metadata"].get("generation", 1) + changed
+        return self._store(made, ADMIN)
 
     def remove(self, kind: str, name: str, namespace: str = "acme") -> None:
         gone = self.objects.pop(_key(kind, namespace, name))
@@ -109,14 +117,21 @@ class FakeCluster:
         before = self._applied.get(live["metadata"]["uid"], {}) if manager == OPERATOR else {}
         merged = _merge(_without(live, before, manifest), manifest)
         if manager == OPERATOR:
-            self._applied[live["metadata"]["uid"]] = copy.deepcopy(manifest)
+            # The UID is a condition and no field that anybody owns.
+            owned = {key: value for key, value in manifest["metadata"].items() if key != "uid"}
+            self._applied[live["metadata"]["uid"]] = copy.deepcopy({**manifest, "metadata": owned})
         changed_spec = merged.get("spec") != live.get("spec")
         merged["metadata"]["generation"] = live["metadata"].get("generation", 1) + changed_spec
         return self._store(merged, manager)
 
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         self._write("status", kind, manifest)
-        live = self.objects[kind.name, manifest["metadata"]["namespace"], manifest["metadata"]["name"]]
+        metadata = manifest["metadata"]
+        live = self.objects.get((kind.name, metadata["namespace"], metadata["name"]))
+        if live is None:
+            raise NotFound(f"{kind.name} {metadata['name']!r} is not there")
+        if metadata.get("uid", live["metadata"]["uid"]) != live["metadata"]["uid"]:
+            raise Conflict(f"{kind.name} {metadata['name']!r} is not the one with UID {metadata['uid']}")
         return self._store({**copy.deepcopy(live), "status": copy.deepcopy(manifest["status"])}, OPERATOR)
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str, version: str = "") -> None:
@@ -129,6 +144,8 @@ class FakeCluster:
         self.remove(kind.name, name, namespace)
 
     async def annotate_pod(self, namespace: str, name: str, annotations: dict[str, str]) -> None:
+        if ("Pod", namespace, name) not in self.objects:
+            raise NotFound(f"pod {name!r} is not there")
         pod = copy.deepcopy(self.objects["Pod", namespace, name])
         self._write("nudge", BY_NAME["Pod"], pod)
         pod["metadata"]["annotations"] = pod["metadata"].get("annotations", {}) | annotations

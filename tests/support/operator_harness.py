@@ -60,7 +60,7 @@ class Harness:
     async def __aexit__(self, *_: object) -> None:
         self._task.cancel()
         with_error = (await asyncio.gather(self._task, return_exceptions=True))[0]
-        assert isinstance(with_error, asyncio.CancelledError), with_error
+        assert isinstance(with_error, asyncio.CancelledError), getattr(with_error, "exceptions", with_error)
 
     async def settle(self, seconds: float = 5) -> None:
         """Let virtual time pass, so that held and delayed runs come too."""

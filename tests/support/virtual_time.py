@@ -22,12 +22,17 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
         super()._run_once()  # type: ignore[misc]
 
 
+def virtual_runner() -> asyncio.Runner:
+    """Return what runs coroutines one after the other in virtual time, beginning at 0."""
+    return asyncio.Runner(loop_factory=_VirtualLoop)
+
+
 def virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
     """Make a coroutine a test that runs in virtual time, beginning at 0."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        with asyncio.Runner(loop_factory=_VirtualLoop) as runner:
+        with virtual_runner() as runner:
             runner.run(test(*args, **kwargs))
 
     return run
