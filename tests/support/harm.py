@@ -1,10 +1,12 @@
 """Changes by hand to single fields of an object, generated from the object itself."""
 
 import copy
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from smarter_operator.cluster import Manifest
+from smarter_operator.names import APPLIED_ANNOTATION, FIELD_MANAGER
 
 Path = tuple[str | int, ...]
 
@@ -19,6 +21,13 @@ _NOT_OF_THE_OWNER = frozenset({"labels", "annotations"})
 def fields(manifest: Manifest) -> list[Path]:
     """Return the paths of everything that can be changed without making another object of it."""
     return [path for path in _leaves(manifest) if _may_change(path)]
+
+
+def owned_fields(live: Manifest) -> list[Path]:
+    """Return the paths of what the API server says the operator owns, of those that `fields` knows."""
+    entries = [entry for entry in live["metadata"]["managedFields"] if _is_ours(entry)]
+    found = [path for entry in entries for path in _owned(entry["fieldsV1"], live)]
+    return [path for path in found if path and _may_change(path) and path[-1] != APPLIED_ANNOTATION]
 
 
 def other(value: Any) -> Any:
@@ -62,6 +71,29 @@ def _may_change(path: Path) -> bool:
     if path[0] in _NAMES_THE_OBJECT:
         return False
     return path[0] != "metadata" or path[1] in _NOT_OF_THE_OWNER
+
+
+def _is_ours(entry: Manifest) -> bool:
+    return (entry["manager"], entry["operation"]) == (FIELD_MANAGER, "Apply")
+
+
+def _owned(owned: Manifest, value: Any, path: Path = ()) -> Iterator[Path]:
+    """Follow the server's notation: `f:` a member, `k:` the element with these keys, `v:` a value in a set."""
+    steps = [(_step(key, value), inner) for key, inner in owned.items() if key != "."]
+    if not steps:
+        yield path
+    for step, inner in steps:
+        yield from _owned(inner, value[step], (*path, step))
+
+
+def _step(key: str, value: Any) -> str | int:
+    sort, _, name = key.partition(":")
+    if sort == "f":
+        return name
+    wanted = json.loads(name)
+    if sort == "v":
+        return list(value).index(wanted)
+    return next(index for index, item in enumerate(value) if wanted.items() <= item.items())
 
 
 def _leaves(value: Any, path: Path = ()) -> Iterator[Path]:

@@ -70,6 +70,10 @@ class OperatorProcess:
         return self._process.pid
 
     @property
+    def has_started(self) -> bool:
+        return self._process is not None
+
+    @property
     def returncode(self) -> int | None:
         return self._process.returncode if self._process else None
 
