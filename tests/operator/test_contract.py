@@ -1,0 +1,29 @@
+"""The page of promises names tests and benchmarks that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+SECTIONS = {
+    int(number): text for number, text in re.findall(r"^## (\d+)\.(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+}
+PROOFS = sorted(set(re.findall(r"`(tests/[^`]+)`", PAGE)))
+
+
+def test_there_are_sixteen_promises() -> None:
+    assert sorted(SECTIONS) == list(range(1, 17))
+
+
+@pytest.mark.parametrize("number", SECTIONS)
+def test_a_promise_has_a_proof_or_says_that_it_has_none(number: int) -> None:
+    assert "`tests/" in SECTIONS[number] or "Not proved yet" in SECTIONS[number]
+
+
+@pytest.mark.parametrize("proof", [proof for proof in PROOFS if "." in proof])
+def test_a_proof_exists(proof: str) -> None:
+    file, _, test = proof.partition("::")
+    text = (ROOT / file).read_text(encoding="utf-8")
+    assert re.search(rf"^(async )?def {test}\(", text, re.MULTILINE) if test else text
