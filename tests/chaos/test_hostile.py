@@ -1,14 +1,10 @@
-"""What a cluster or a person may do to hurt: refusals by admission, great size, deletions while nobody looks."""
+"""What a cluster may refuse, and how the operator bears it."""
 
 import asyncio
-import base64
-import random
-from typing import Any
-from uuid import uuid4
 
 from support.api import Api, ApiError, Manifest, eventually
 from support.data_plane import DataPlane
-from support.manifests import chatbot, exposed, plugin, provider
+from support.manifests import chatbot, exposed, provider
 from support.operator_process import OperatorProcess
 
 POLICIES = "/apis/admissionregistration.k8s.io/v1"
@@ -88,44 +84,3 @@ async def _refused(api: Api, namespace: str) -> bool:
     except ApiError as error:
         return "platform team" in str(error)
     return False
-
-
-def large(namespace: str, number: int) -> Manifest:
-    noise = base64.b64encode(random.Random(number).randbytes(12_000)).decode()
-    static: dict[str, Any] = {"data": {"noise": noise}}
-    return plugin(f"plugin-{number}", namespace, static=static)
-
-
-async def test_a_hundred_plugins_of_great_size_are_refused_by_name_or_served(
-    api: Api, namespace: str, operator: OperatorProcess, data_plane: DataPlane
-) -> None:
-    names = [{"name": f"plugin-{number}"} for number in range(100)]
-    await api.apply(provider(namespace=namespace), *(large(namespace, number) for number in range(100)))
-    await api.apply(chatbot(namespace=namespace, plugins=names))
-
-    async def refused() -> bool:
-        status, _, message = await api.condition(namespace, "support", "Ready")
-        return status == "False" and "plugin-" in message
-
-    await eventually(refused, SAID_SECONDS)
-    await api.apply(chatbot(namespace=namespace, plugins=names[:50]))
-    await eventually(lambda: api.is_ready(namespace, "support"), 60)
-    assert operator.returncode is None
-
-
-async def test_a_namespace_goes_while_the_operator_is_down(
-    api: Api, operator: OperatorProcess, data_plane: DataPlane
-) -> None:
-    namespace = await api.namespace(f"gone-{uuid4().hex[:8]}")
-    await api.apply(provider(namespace=namespace), chatbot(namespace=namespace, exposure=exposed()))
-    await eventually(lambda: api.is_ready(namespace, "support"), 60)
-    assert await operator.stop() == 0
-    await api.delete("Namespace", "", namespace)
-
-    async def gone() -> bool:
-        return await api.get("Namespace", "", namespace) is None
-
-    try:
-        await eventually(gone, 120, every_seconds=1)
-    finally:
-        await operator.start()
