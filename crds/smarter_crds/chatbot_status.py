@@ -154,6 +154,7 @@ class ChatbotStatus(ApiModel):
         description="What was observed: `Ready` sums up the others; `Accepted` judges the spec, `PluginsResolved` the "
         "plugins, `ConfigLive` whether all pods serve the config, `Available` the pods, `HostsAccepted`, `RouteReady` "
         "and "
-        "`CertificateReady` the way from outside. `DNSReady` and `Reachable` tell what was found when the hosts were "
+        "`CertificateReady` the way from outside, and `ScalingActive`, with scaling of type `Auto`, whether the number "
+        "of pods follows the load. `DNSReady` and `Reachable` tell what was found when the hosts were "
         "looked at from outside, and inform only.",
     )

@@ -14,6 +14,8 @@ from smarter_operator.scaling import scaling_active
 
 NOT_ASKED = "NotAsked"
 
+_WAITS = "They still run as before: what the platform changes waits, for only so many bots are renewed at a time."
+
 _MAY_BE_UNKNOWN = frozenset({"ConfigLive", "ScalingActive"})
 """What may be unknown of a bot that is Ready: a pod that cannot be asked may serve all the same, and an autoscaler is
 judged seconds after it is made."""
@@ -99,7 +101,13 @@ def _available(bot: str, outcome: Outcome) -> Verdict:
         return failure
     if problem := next((p for report in world.reports.values() for p in report.problems), None):
         return "False", problem.reason, problem.message
-    return _rolled_out(live, autoscaled=outcome.compiled.settled.autoscaling is not None)
+    return _or_waiting(_rolled_out(live, autoscaled=outcome.compiled.settled.autoscaling is not None), outcome.waits)
+
+
+def _or_waiting(verdict: Verdict, waits: bool) -> Verdict:
+    if waits and verdict[0] == "True":
+        return "True", "RolloutWaiting", f"{verdict[2]} {_WAITS}"
+    return verdict
 
 
 def _stopped(world: World) -> Verdict:

@@ -1,7 +1,5 @@
 """Whether a live object still is what we want it to be: a pure comparison that decides if anything is written."""
 
-import hashlib
-import json
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -39,9 +37,8 @@ _MERGE_KEYS = ("name", "topologyKey", "mountPath", "containerPort", "port", "key
 
 def stamped(manifest: Manifest) -> Manifest:
     """Return `manifest` with the annotation that names what is applied."""
-    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
     metadata = manifest["metadata"]
-    annotations = {**metadata.get("annotations", {}), names.APPLIED_ANNOTATION: digest}
+    annotations = {**metadata.get("annotations", {}), names.APPLIED_ANNOTATION: names.digest(manifest)}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 

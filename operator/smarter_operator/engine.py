@@ -14,13 +14,14 @@ from smarter_operator.cache import Cache, Change, ObjectName
 from smarter_operator.claims import HostClaims
 from smarter_operator.cluster import Cluster, ClusterError, Manifest
 from smarter_operator.guard import GuardedCluster
-from smarter_operator.kinds import CHATBOT, HOST_CLAIM, NAMESPACE, POD, REFERENCED, WATCHED, Kind
+from smarter_operator.kinds import CHATBOT, DEPLOYMENT, HOST_CLAIM, NAMESPACE, POD, REFERENCED, WATCHED, Kind
 from smarter_operator.leader import Elector
 from smarter_operator.pods import PodProber, PodReports, StatusClient
 from smarter_operator.probes import HostClient, HostKey, HostProber
 from smarter_operator.reconcile import ChatbotReconciler
 from smarter_operator.references import ReferenceReconciler
 from smarter_operator.reporting import Reporter
+from smarter_operator.rollouts import Rollouts
 from smarter_operator.settings import Settings
 from smarter_operator.workqueue import WorkQueue
 
@@ -75,6 +76,7 @@ class Engine:
             self._hosts = HostProber(self.cache, host_client, settings.probe_seconds, self._chatbot_is_to_be_judged)
         self._host_probes: WorkQueue[HostKey] = WorkQueue(self._probe_host, settings.host_probers)
         self._claims = HostClaims(cluster, self.cache, settings, now)
+        self._rollouts = Rollouts(settings.max_rollouts, self._may_roll_out)
         self._chatbots = ChatbotReconciler(
             cluster=cluster,
             cache=self.cache,
@@ -88,6 +90,7 @@ class Engine:
             probe_hosts=self._probe_hosts,
             now=now,
             apis=MissingApis(self._api_arrived),
+            rollouts=self._rollouts,
         )
         self._references = ReferenceReconciler(cluster=cluster, cache=self.cache, now=now, counted_at={})
 
@@ -193,6 +196,9 @@ class Engine:
             self.queue.add(key, after_seconds=USERS_SECONDS)
         if change.kind is HOST_CLAIM:
             self._claim_changed(change)
+        if change.kind is DEPLOYMENT:
+            metadata = (change.after or change.before or {})["metadata"]
+            self._rollouts.observe((metadata["namespace"], metadata["name"]), change.after)
         if change.kind is POD:
             self._pod_changed(change)
 
@@ -224,6 +230,9 @@ class Engine:
 
     def _chatbot_is_to_be_judged(self, chatbot: ObjectName) -> None:
         self.queue.add((CHATBOT.name, *chatbot))
+
+    def _may_roll_out(self, chatbot: ObjectName) -> None:
+        self.queue.add((CHATBOT.name, *chatbot), urgent=False)
 
     async def _process(self, key: watching.Key) -> float | None:
         kind_name, namespace, name = key

@@ -1,6 +1,8 @@
 """Names, labels, annotations and ports of everything we create. Nothing else puts names together."""
 
 import hashlib
+import json
+from typing import Any
 
 from smarter_crds.base import GROUP
 from smarter_operator.kinds import CHATBOT_LABEL
@@ -9,6 +11,12 @@ FIELD_MANAGER = "smarter-operator"
 
 APPLIED_ANNOTATION = f"{GROUP}/applied"
 """On a child: hash of what we applied last, so that a field we no longer want is noticed."""
+
+TEMPLATE_ANNOTATION = f"{GROUP}/template"
+"""On a Deployment: hash of the pod template that we applied last, without what others added."""
+
+ASKED_ANNOTATION = f"{GROUP}/asked"
+"""On a Deployment: hash of what its Chatbot asked of the pods, to tell its own changes from the platform's."""
 
 NUDGE_ANNOTATION = f"{GROUP}/config"
 """On a pod: changed to make the kubelet refresh the mounted config at once."""
@@ -40,3 +48,8 @@ def labels(bot: str) -> dict[str, str]:
         "app.kubernetes.io/part-of": "smarter",
         "app.kubernetes.io/managed-by": FIELD_MANAGER,
     }
+
+
+def digest(value: Any) -> str:
+    """Return a short hash of JSON that is equal for equal values."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -27,5 +27,7 @@ class Outcome:
     """Children that the API server did not take."""
     missing: frozenset[str] = frozenset()
     """Kinds of children whose API the cluster lacks."""
+    waits: bool = False
+    """Whether a change of the pods that the platform wants waits for those of other bots."""
     config_hash: str = ""
     """Of the config that the pods shall serve; the last good one when the Chatbot is not accepted."""

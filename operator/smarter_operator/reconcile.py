@@ -16,7 +16,7 @@ from smarter_operator.claims import HostClaims
 from smarter_operator.cluster import Cluster, Manifest
 from smarter_operator.findings import Finding
 from smarter_operator.hosts import Standing, narrowed, route_hosts
-from smarter_operator.kinds import CHATBOT, CONFIG_MAP, HTTP_ROUTE, INGRESS, POD_MONITOR
+from smarter_operator.kinds import CHATBOT, CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, INGRESS, POD_MONITOR
 from smarter_operator.names import config_map
 from smarter_operator.observe import World, observe
 from smarter_operator.outcome import Outcome
@@ -24,6 +24,7 @@ from smarter_operator.pods import PodProber, PodReports
 from smarter_operator.probes import HostKey, HostProber, Target
 from smarter_operator.reporting import Reporter
 from smarter_operator.resources.config_map import good_config
+from smarter_operator.rollouts import Rollouts, is_platforms
 from smarter_operator.settings import Settings
 
 LOOK_AGAIN_SECONDS = 15.0
@@ -46,6 +47,7 @@ class ChatbotReconciler:
     """None where hosts are not probed."""
     probe_hosts: Callable[[Iterable[HostKey]], None]
     now: Callable[[], datetime]
+    rollouts: Rollouts
     apis: MissingApis = field(default_factory=MissingApis)
 
     async def reconcile(self, namespace: str, name: str) -> float | None:
@@ -53,13 +55,14 @@ class ChatbotReconciler:
         bot = (namespace, name)
         raw = self.cache.get(CHATBOT, *bot)
         if raw is None or "deletionTimestamp" in raw["metadata"]:
+            self.rollouts.settle(bot, waits=False)
             self.prober.forget(bot)
             self.reporter.forget(bot)
             self.claims.forget(bot)
             if self.hosts:
                 self.hosts.forget(bot)
             return await self.claims.release(bot, self._routed(bot))
-        outcome = await self._converge(raw)
+        outcome = await self._in_turn(raw)
         self.ask_pods(self.prober.want(bot, outcome.config_hash))
         if self.hosts:
             self.probe_hosts(self.hosts.want(bot, _target(raw, outcome)))
@@ -67,6 +70,18 @@ class ChatbotReconciler:
         held_seconds = await self.reporter.report(raw, outcome, self.now())
         again = held_seconds or _look_again_seconds(outcome, self.settings.resync_seconds)
         return min((seconds for seconds in (again, released_seconds) if seconds is not None), default=None)
+
+    async def _in_turn(self, raw: Manifest) -> Outcome:
+        """Converge, and keep the count of rollouts right whatever happens."""
+        namespace, name = bot = (raw["metadata"]["namespace"], raw["metadata"]["name"])
+        waits = False
+        try:
+            outcome = await self._converge(raw)
+            waits = outcome.waits
+            return outcome
+        finally:
+            self.rollouts.observe(bot, self.cache.get(DEPLOYMENT, namespace, name))
+            self.rollouts.settle(bot, waits=waits)
 
     async def _converge(self, raw: Manifest) -> Outcome:
         uid = raw["metadata"]["uid"]
@@ -78,7 +93,7 @@ class ChatbotReconciler:
         possible = apply.possible(desired, world, self.apis)
         strangers = await apply.strangers(possible, uid, world, self.cluster, self.apis)
         facts = checks.Facts(compiled=compiled, strangers=strangers)
-        problems, refused = checks.problems(facts), []
+        problems, refused, waits = checks.problems(facts), [], False
         if not problems:
             hosts = await self.claims.claim(raw, hosts)
             if _with("Held", hosts) != compiled.hosts:
@@ -87,7 +102,9 @@ class ChatbotReconciler:
                 possible = apply.possible(desired, world, self.apis)
             # Looking for strangers has found out which APIs are missing.
             missing = apply.missing(possible, world, self.apis)
-            possible = [child for child in possible if child["kind"] not in missing]
+            waits = any(self._waits(child, world) for child in possible)
+            not_now = missing | ({DEPLOYMENT.name} if waits else set())
+            possible = [child for child in possible if child["kind"] not in not_now]
             await apply.prune_autoscaler(desired, world, self.cluster)
             refused = await apply.apply_children(possible, world, self.cluster, self.cache, self.apis)
             await apply.prune(desired, world, self.cluster, self.cache)
@@ -100,8 +117,17 @@ class ChatbotReconciler:
             problems=problems,
             refused=tuple(refused),
             missing=apply.missing(desired, world, self.apis),
+            waits=waits,
             config_hash=_served_hash(raw["metadata"]["name"], world),
         )
+
+    def _waits(self, child: Manifest, world: World) -> bool:
+        """Tell whether the child is a Deployment whose pods may not be replaced yet."""
+        metadata = child["metadata"]
+        live = world.child(DEPLOYMENT, metadata["name"]) if child["kind"] == DEPLOYMENT.name else None
+        if live is None or not is_platforms(child, live):
+            return False
+        return not self.rollouts.may_start((metadata["namespace"], metadata["name"]))
 
     def _desired(self, chatbot: Chatbot | None, compiled: Compiled, world: World) -> list[Manifest]:
         if chatbot is None or compiled.config is None:
@@ -184,6 +210,8 @@ def _look_again_seconds(outcome: Outcome, patient_seconds: float) -> float | Non
     name_taken = any(problem.reason == "NameTaken" for problem in outcome.problems)
     if name_taken or outcome.refused or outcome.missing - {POD_MONITOR.name}:
         return LOOK_AGAIN_SECONDS
+    if outcome.waits:
+        return patient_seconds
     # Most clusters lack this one for good, and a bot does without; spread, for all bots wait for it.
     return patient_seconds * random.uniform(0.5, 1.5) if outcome.missing else None
 

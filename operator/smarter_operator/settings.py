@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     workers: int = Field(default=16, ge=1)
     """How many resources are reconciled at the same time."""
 
+    max_rollouts: int = Field(default=20, ge=1)
+    """How many bots' pods are replaced at the same time for a change that is the platform's and not their own."""
+
     pod_probers: int = Field(default=32, ge=1)
     """How many pods are asked for their config at the same time."""
 

@@ -62,6 +62,7 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
         "platform.issuer.name=letsencrypt",
         "platform.tokensPerDay=20000000",
         "platform.targetInFlight=3",
+        "maxRollouts=7",
         "platform.imagePullSecrets[0]=registry",
         "platform.allowed.podAnnotations[0]=sidecar.example/*",
         "platform.allowed.runtimeImages[0]=registry.example/runtime:2",
@@ -78,6 +79,7 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
         monkeypatch.setenv(name, value)
     settings = Settings()
     platform = settings.platform
+    assert settings.max_rollouts == 7
     assert settings.runtime_image == "registry.example/runtime:v7"
     assert (platform.base_domain, platform.ingress_class_name) == ("bots.example", "nginx")
     assert platform.base_domain_tls == "Issuer"

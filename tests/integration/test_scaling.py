@@ -1,5 +1,6 @@
 """The number of pods on a real API server: fixed, by `/scale`, and handed to the autoscaler and back."""
 
+import asyncio
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ from smarter_crds.compile import Autoscaling, Platform, References, compile_chat
 from smarter_operator import apply, resources
 from smarter_operator.apis import MissingApis
 from smarter_operator.cache import Cache
+from smarter_operator.cluster import Conflict
 from smarter_operator.kinds import BY_NAME, HORIZONTAL_POD_AUTOSCALER
 from smarter_operator.kubernetes_cluster import KubernetesCluster, load_configuration, new_session
 from smarter_operator.observe import observe
@@ -109,6 +111,15 @@ class ByHand:
         self._bot = bot
 
     async def bring_about(self, replicas: int, autoscaling: Autoscaling | None = None) -> None:
+        """Do it as often as it takes, for a controller may write to the Deployment at the same moment."""
+        for _ in range(20):
+            try:
+                return await self._bring_about(replicas, autoscaling)
+            except Conflict:
+                await asyncio.sleep(0.1)
+        raise AssertionError("every try met a conflict")
+
+    async def _bring_about(self, replicas: int, autoscaling: Autoscaling | None) -> None:
         parsed = Chatbot.model_validate(self._bot | {"spec": chatbot(**INSIDE)["spec"]})
         compiled = compile_chatbot(
             parsed, References(providers={"demo": Provider.model_validate(provider())}), Platform()

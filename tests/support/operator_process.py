@@ -25,14 +25,15 @@ class OperatorProcess:
         self.port = free_port()
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self, timeout_seconds: float = 30) -> None:
-        """Start it and wait until it is ready."""
+    async def start(self, timeout_seconds: float = 30, **changed: str) -> None:
+        """Start it, for once with some settings `changed`, and wait until it is ready."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("SMARTER_")}  # noqa: TID251
         environment = inherited | {
             "SMARTER_KUBECONFIG": str(self._kubeconfig),
             "SMARTER_SERVER_HOST": "127.0.0.1",
             "SMARTER_SERVER_PORT": str(self.port),
             **self._settings,
+            **changed,
         }
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(

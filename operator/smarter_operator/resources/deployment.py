@@ -20,18 +20,36 @@ _USER = 65532
 def deployment(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> Manifest:
     bot = chatbot.metadata.name
     # With autoscaling the number of pods belongs to the autoscaler.
+    template = {"metadata": pod_metadata(chatbot), "spec": _pod(chatbot, compiled, settings)}
+    hashes = {
+        names.ASKED_ANNOTATION: names.digest(_asked(chatbot, compiled)),
+        names.TEMPLATE_ANNOTATION: names.digest(template),
+    }
     replicas = {} if compiled.settled.autoscaling else {"replicas": compiled.settled.replicas}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(chatbot, bot),
+        "metadata": metadata(chatbot, bot, hashes),
         "spec": replicas
         | {
             "selector": {"matchLabels": names.selector(bot)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "revisionHistoryLimit": 3,
-            "template": {"metadata": pod_metadata(chatbot), "spec": _pod(chatbot, compiled, settings)},
+            "template": template,
         },
+    }
+
+
+def _asked(chatbot: Chatbot, compiled: Compiled) -> dict[str, Any]:
+    """Return what the Chatbot itself says about its pods, and nothing that it leaves open.
+
+    Also the Secrets: a config that uses a new one is of no use until the pods have it mounted.
+    """
+    said = {"scaling", "resources", "runtime", "pod_template"}
+    limits = chatbot.spec.limits.max_answer_seconds if chatbot.spec.limits else None
+    return chatbot.spec.model_dump(mode="json", include=said, exclude_defaults=True) | {
+        "limits": limits,
+        "secrets": [[file.secret_name, file.key] for file in compiled.secrets],
     }
 
 
