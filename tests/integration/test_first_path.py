@@ -216,7 +216,7 @@ async def test_maintenance_changes_the_config_and_nothing_else(
     assert table[1].split()[:3] == ["support", "True", "Maintenance"]
     status, reason, message = await api.condition(namespace, "support", "Ready")
     assert (status, reason) == ("True", "Maintenance")
-    assert "https://support.acme.example" in message
+    assert f"https://support.{namespace}.example" in message
     bot = await api.get("Chatbot", namespace, "support")
     assert bot is not None
     assert "Wartungsarbeiten" in bot["status"]["defaults"]["maintenanceMessage"]

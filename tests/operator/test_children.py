@@ -47,7 +47,7 @@ CASES: Mapping[str, dict[str, Any]] = {
     "tls-disabled": {"bot": {"exposure": exposed(mode="Disabled")}},
     "two-pods": {"bot": {"exposure": {"type": "None"}}, "replicas": 2},
     "maintenance": {"bot": {"state": "Maintenance", "maintenanceMessage": "We are back at 9:00."}},
-    "offline": {"bot": {"state": "Offline"}},
+    "offline": {"bot": {"state": "Offline", "exposure": exposed()}},
     "http-route": {
         "bot": {
             "exposure": {
