@@ -7,14 +7,11 @@ from typing import Any
 
 from smarter_operator.cluster import Manifest
 from smarter_operator.kinds import CHATBOT, CHATBOT_LABEL, DEPLOYMENT, HOST_CLAIM, PLUGIN, POD, PROVIDER, STORE, Kind
-
-ObjectName = tuple[str, str]
-"""Namespace and name."""
+from smarter_operator.packed import ObjectName as ObjectName
+from smarter_operator.packed import PackedObjects, identity
 
 Reference = tuple[str, ObjectName]
 """Name of a kind, and which object of it."""
-
-_NOTHING: Mapping[str, Manifest] = {}
 
 
 @dataclass(frozen=True)
@@ -30,8 +27,8 @@ class Cache:
     """The newest known version of every watched object, by kind and name, and of children by their Chatbot."""
 
     def __init__(self) -> None:
-        self._objects: dict[str, dict[ObjectName, Manifest]] = defaultdict(dict)
-        self._children: dict[tuple[str, ObjectName], dict[str, Manifest]] = defaultdict(dict)
+        self._objects: dict[str, PackedObjects] = defaultdict(PackedObjects)
+        self._children: dict[tuple[str, ObjectName], tuple[ObjectName, ...]] = {}
         self._users: dict[Reference, set[Reference]] = defaultdict(set)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
@@ -42,7 +39,8 @@ class Cache:
 
     def children(self, kind: Kind, namespace: str, chatbot: str) -> Mapping[str, Manifest]:
         """Return the objects of `kind` that carry the Chatbot's label, by name; its HostClaims without one."""
-        return self._children.get((kind.name, (namespace, chatbot)), _NOTHING)
+        keys = self._children.get((kind.name, (namespace, chatbot)), ())
+        return {key[1]: self._objects[kind.name][key] for key in keys}
 
     def users(self, kind: Kind, namespace: str, name: str) -> frozenset[ObjectName]:
         """Return the Chatbots that refer to this object, directly or through a Plugin."""
@@ -52,14 +50,14 @@ class Cache:
 
     def put(self, kind: Kind, manifest: Manifest) -> Change | None:
         """Remember `manifest`; returns None when it is old news."""
-        manifest = _trimmed(kind, manifest)
-        key = _key(manifest)
-        before = self._objects[kind.name].get(key)
-        if before is not None and _same_object(before, manifest) and version(manifest) <= version(before):
+        objects, key, new = self._objects[kind.name], _key(manifest), identity(manifest)
+        known = objects.identity(key)
+        if known is not None and known.uid == new.uid and new.version <= known.version:
             return None
+        manifest, before = _trimmed(kind, manifest), objects.get(key)
         if before is not None:
             self._unlink(kind, before)
-        self._objects[kind.name][key] = manifest
+        objects[key] = manifest
         self._link(kind, manifest)
         return Change(kind, before, manifest)
 
@@ -83,30 +81,24 @@ class Cache:
         return [item for item, uid in found if item is not None and item["metadata"]["uid"] == uid]
 
     def uids(self, kind: Kind) -> dict[ObjectName, str]:
-        return {key: item["metadata"]["uid"] for key, item in self._objects[kind.name].items()}
+        return self._objects[kind.name].uids()
 
     def _link(self, kind: Kind, manifest: Manifest) -> None:
         if owner := _chatbot_of(kind, manifest):
-            self._children[kind.name, owner][manifest["metadata"]["name"]] = manifest
+            siblings, key = self._children.get((kind.name, owner), ()), _key(manifest)
+            self._children[kind.name, owner] = (*(other for other in siblings if other != key), key)
         for reference in references_of(kind, manifest):
             self._users[reference].add((kind.name, _key(manifest)))
 
     def _unlink(self, kind: Kind, manifest: Manifest) -> None:
         if owner := _chatbot_of(kind, manifest):
-            siblings = self._children[kind.name, owner]
-            siblings.pop(manifest["metadata"]["name"], None)
-            if not siblings:
-                del self._children[kind.name, owner]
+            siblings = self._children.pop((kind.name, owner), ())
+            if rest := tuple(key for key in siblings if key != _key(manifest)):
+                self._children[kind.name, owner] = rest
         for reference in references_of(kind, manifest):
             self._users[reference].discard((kind.name, _key(manifest)))
             if not self._users[reference]:
                 del self._users[reference]
-
-
-def version(manifest: Manifest) -> int:
-    """Return the resourceVersion as a number; Kubernetes 1.35 made it official that they may be compared."""
-    text = manifest["metadata"].get("resourceVersion", "0")
-    return int(text) if text.isdigit() else 0
 
 
 def references_of(kind: Kind, manifest: Manifest) -> set[Reference]:

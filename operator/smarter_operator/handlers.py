@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 import aiohttp
@@ -17,6 +17,9 @@ WATCH_SECONDS = 300
 EXIT_SECONDS = 25
 """When the process has not ended so long after SIGTERM, it is ended hard; the kubelet would do so after 30."""
 
+LIST_PAGE = 500
+"""How many objects kopf lists at once; as one answer, ten thousand would take hundreds of megabytes for a moment."""
+
 Login = Callable[[], tuple[str, aiohttp.ClientSession]]
 
 
@@ -28,6 +31,19 @@ class _EndlessBackoffs:
         while True:
             yield delay * random.uniform(0.8, 1.2)
             delay = min(delay * 2, 30)
+
+
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Keeps kopf from copying and comparing every object of every event, which only handlers of changes would need."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Iterable[Any] | None = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        return
 
 
 def registry(engine: Engine, login: Login) -> kopf.OperatorRegistry:
@@ -54,6 +70,8 @@ def settings(engine: Engine) -> kopf.OperatorSettings:
     made.networking.connect_timeout = 10
     made.networking.error_backoffs = _EndlessBackoffs()
     made.queueing.idle_timeout = 1
+    made.watching.chunk_size = LIST_PAGE
+    made.persistence.diffbase_storage = _NoDiffs()
     made.process.ultimate_exiting_timeout = EXIT_SECONDS
     for kind in engine.kinds:
         if kind.selector:

@@ -1,3 +1,5 @@
+import json
+import tracemalloc
 from typing import Any
 
 from smarter_operator.cache import Cache
@@ -80,3 +82,27 @@ def test_what_is_large_and_never_read_is_not_kept() -> None:
     assert kept is not None
     assert kept["metadata"]["managedFields"] == [{"manager": "kubelet", "operation": "Update"}]
     assert kept["spec"] == {}
+
+
+def test_what_a_reader_changes_does_not_change_what_is_known() -> None:
+    cache = Cache()
+    cache.put(PLUGIN, stored(plugin()))
+    first = cache.get(PLUGIN, "acme", "returns")
+    assert first is not None
+    first["spec"]["description"] = "changed by its reader"
+    assert cache.get(PLUGIN, "acme", "returns") == {**stored(plugin()), "metadata": first["metadata"]}
+
+
+def test_an_object_takes_less_memory_than_its_text() -> None:
+    def bot(number: int) -> dict[str, Any]:
+        made = chatbot(f"bot-{number:03}", systemPrompt="You help. " * 200)
+        return stored(made, uid=f"{number:036}")
+
+    cache, count = Cache(), 200
+    cache.put(CHATBOT, bot(count))
+    tracemalloc.start()
+    for number in range(count):
+        cache.put(CHATBOT, bot(number))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken / count < len(json.dumps(bot(0)))
