@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from smarter_crds.compile import Problem
 from smarter_operator import handover
 from smarter_operator.apis import MissingApis
 from smarter_operator.cache import Cache
-from smarter_operator.cluster import ApiMissing, Cluster, Manifest, NotFound, Rejected
+from smarter_operator.cluster import ApiMissing, Cluster, Conflict, Manifest, NotFound, Rejected
 from smarter_operator.drift import is_current, is_stuck
 from smarter_operator.kinds import BY_NAME, CHILDREN, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE, INGRESS, Kind
 from smarter_operator.observe import World, controller_uid
@@ -21,6 +22,20 @@ _NO_NAMESPACE = Problem("NamespaceGone", "The namespace is gone or is being dele
 
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What became of children that were to be applied."""
+
+    refused: tuple[Problem, ...] = ()
+    """Why the API server did not take some."""
+
+    strangers: tuple[Manifest, ...] = ()
+    """Objects of somebody else that hold the name of a child; with kind and metadata."""
+
+    made: tuple[Manifest, ...] = ()
+    """Children that did not exist before."""
 
 
 def possible(desired: Sequence[Manifest], world: World, apis: MissingApis) -> list[Manifest]:
@@ -38,29 +53,37 @@ def missing(desired: Iterable[Manifest], world: World, apis: MissingApis) -> fro
 async def strangers(
     desired: Iterable[Manifest], uid: str, world: World, cluster: Cluster, apis: MissingApis
 ) -> tuple[Manifest, ...]:
-    """Return the objects that hold a wanted child's name and are not controlled by `uid`.
+    """Return the objects that hold a wanted child's name and are not controlled by `uid`, before anything is written.
 
-    A child that we know needs no call. Any other is looked up, for a forced apply would take over a user's own object.
+    A child that we know needs no call. A Chatbot that has no children yet is most likely just made, and its names are
+    free: there only the APIs that the cluster may lack are asked, and whoever does hold a name is found by applying.
     """
     unknown = [child for child in desired if _live(child, world) is None]
-    found = await asyncio.gather(*(_holder(child, cluster, apis) for child in unknown))
+    asked = [child for child in unknown if world.children or world.taken or BY_NAME[child["kind"]].optional]
+    found = await asyncio.gather(*(_holder(child, cluster, apis) for child in asked))
     return tuple(holder for holder in found if holder is not None and controller_uid(holder) != uid)
 
 
 async def apply_children(
     desired: Sequence[Manifest], world: World, cluster: Cluster, cache: Cache, apis: MissingApis
-) -> list[Problem]:
-    """Apply every child that is not as desired. Returns what was refused; the others are applied all the same."""
+) -> Applied:
+    """Apply every child that is not as desired; what is refused does not keep the others from it.
+
+    Where an object of somebody else holds a name, what was made is taken back and the rest is not applied.
+    """
     outdated = [child for child in desired if not _up_to_date(child, world)]
-    refused: list[Problem] = []
+    done: list[Applied] = []
     for stage in range(1 + max(_LATE.values())):
         children = [child for child in outdated if _LATE.get(child["kind"], 0) == stage]
         results = await asyncio.gather(*(_apply(child, world, cluster, cache, apis) for child in children))
-        problems = [problem for problem in results if problem is not None]
-        refused += problems
-        if stage == _LATE[DEPLOYMENT.name] and problems:
+        done += results
+        if strangers := tuple(stranger for applied in done for stranger in applied.strangers):
+            made = [child for applied in done for child in applied.made]
+            await asyncio.gather(*(_take_back(child, cluster, cache) for child in made))
+            return Applied(strangers=strangers)
+        if stage == _LATE[DEPLOYMENT.name] and any(applied.refused for applied in results):
             break
-    return refused
+    return Applied(refused=tuple(problem for applied in done for problem in applied.refused))
 
 
 async def prune_autoscaler(desired: Sequence[Manifest], world: World, cluster: Cluster) -> None:
@@ -83,6 +106,12 @@ async def _prune(desired: Sequence[Manifest], kinds: Iterable[Kind], world: Worl
                 await _delete(kind, child, cluster)
 
 
+async def _take_back(child: Manifest, cluster: Cluster, cache: Cache) -> None:
+    kind = BY_NAME[child["kind"]]
+    await _delete(kind, child, cluster)
+    cache.discard(kind, child)
+
+
 async def _delete(kind: Kind, child: Manifest, cluster: Cluster) -> None:
     metadata = child["metadata"]
     await cluster.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
@@ -99,34 +128,56 @@ async def _holder(child: Manifest, cluster: Cluster, apis: MissingApis) -> Manif
     return None if found is None else {"kind": kind.name, "metadata": found["metadata"]}
 
 
-async def _apply(child: Manifest, world: World, cluster: Cluster, cache: Cache, apis: MissingApis) -> Problem | None:
+async def _apply(child: Manifest, world: World, cluster: Cluster, cache: Cache, apis: MissingApis) -> Applied:
     kind, live = BY_NAME[child["kind"]], _live(child, world)
-    if live is not None:
-        # Tied to the object we know: if it was replaced meanwhile, the server answers with a conflict.
-        child = {**child, "metadata": {**child["metadata"], "uid": live["metadata"]["uid"]}}
     try:
-        if live is not None and is_stuck(child, live):
+        if live is None:
+            return await _make(child, cluster, cache, apis)
+        if is_stuck(child, live):
             # The news that it is gone brings us back, to make it anew.
             await _delete(kind, live, cluster)
         else:
             await _write(kind, child, live, cluster, cache)
-        apis.is_there(kind)
     except ApiMissing:
         apis.is_missing(kind)
     except NotFound:
-        return _NO_NAMESPACE
+        return Applied(refused=(_NO_NAMESPACE,))
     except Rejected as error:
         logger.warning(
             "child refused", extra={"kind": kind.name, "child": child["metadata"]["name"], "error": str(error)}
         )
-        return Problem("ApplyRefused", f"{kind.name} {child['metadata']['name']!r} was refused: {error}")
-    return None
+        message = f"{kind.name} {child['metadata']['name']!r} was refused: {error}"
+        return Applied(refused=(Problem("ApplyRefused", message),))
+    return Applied()
 
 
-async def _write(kind: Kind, child: Manifest, live: Manifest | None, cluster: Cluster, cache: Cache) -> None:
-    if live is not None and (held := handover.before_apply(child, live)):
+async def _make(child: Manifest, cluster: Cluster, cache: Cache, apis: MissingApis) -> Applied:
+    kind = BY_NAME[child["kind"]]
+    try:
+        made = await cluster.apply_new(kind, child)
+    except Conflict:
+        holder = await _holder(child, cluster, apis)
+        if holder is None:
+            raise
+        if controller_uid(holder) != controller_uid(child):
+            return Applied(strangers=(holder,))
+        # One of ours that we do not know as such: it lost its label, or is too new.
+        cache.put(kind, await cluster.apply(kind, _tied(child, holder)))
+        return Applied()
+    apis.is_there(kind)
+    cache.put(kind, made)
+    return Applied(made=({**made, "kind": kind.name},))
+
+
+def _tied(child: Manifest, live: Manifest) -> Manifest:
+    """Tie the child to the object we know: if it was replaced meanwhile, the server answers with a conflict."""
+    return {**child, "metadata": {**child["metadata"], "uid": live["metadata"]["uid"]}}
+
+
+async def _write(kind: Kind, child: Manifest, live: Manifest, cluster: Cluster, cache: Cache) -> None:
+    if held := handover.before_apply(child, live):
         await cluster.apply(kind, held, handover.MANAGER)
-    cache.put(kind, await cluster.apply(kind, child))
+    cache.put(kind, await cluster.apply(kind, _tied(child, live)))
     now = cache.get(kind, child["metadata"]["namespace"], child["metadata"]["name"])
     if now is not None and (released := handover.after_apply(child, now)):
         cache.put(kind, await cluster.apply(kind, released, handover.MANAGER))

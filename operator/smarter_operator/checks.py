@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from smarter_crds.compile import Compiled, Problem
 from smarter_operator.cluster import Manifest
-from smarter_operator.observe import controller_uid
+from smarter_operator.observe import NAME_TAKEN, controller_uid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ def names_are_free(facts: Facts) -> Iterable[Problem]:
         message = (
             f"{kind} {name!r} exists and {whose}; rename or delete it, or rename the Chatbot. Nothing was changed."
         )
-        yield Problem("NameTaken", message)
+        yield Problem(NAME_TAKEN, message)
 
 
 CHECKS: tuple[Check, ...] = (compiles, names_are_free)

@@ -69,6 +69,13 @@ class Cluster(Protocol):
     async def apply(self, kind: Kind, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
         """Apply on the server: create the object, or change the fields that `manager` owns."""
 
+    async def apply_new(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Apply an object that nobody has made yet.
+
+        Raises:
+            Conflict: when there is one of that name; it stays as it is.
+        """
+
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Apply the status of an object; all members of our status that `manifest` lacks go."""
 

@@ -38,6 +38,10 @@ class GuardedCluster:
         self._check()
         return await self._cluster.apply(kind, manifest, manager)
 
+    async def apply_new(self, kind: Kind, manifest: Manifest) -> Manifest:
+        self._check()
+        return await self._cluster.apply_new(kind, manifest)
+
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         self._check()
         return await self._cluster.apply_status(kind, manifest)

@@ -25,6 +25,12 @@ _NO_SUCH_SHAPE = "failed to create typed patch object"
 """How the API server answers, with code 500, an apply that holds a field which the kind does not have."""
 _WRITE_QUERY = {"fieldManager": names.FIELD_MANAGER}
 
+_NO_OBJECTS_VERSION = "1"
+"""The version of an empty store, and so of no object: where one exists, asking for this version is a conflict.
+
+An object that is created gets a version of its own, and the API server does not look at the one it was given.
+"""
+
 Handler = Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
 
 
@@ -114,6 +120,10 @@ class KubernetesCluster:
         metadata = manifest["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"])
         return await self.call(_apply(kind, path, manifest, manager))
+
+    async def apply_new(self, kind: Kind, manifest: Manifest) -> Manifest:
+        metadata = {**manifest["metadata"], "resourceVersion": _NO_OBJECTS_VERSION}
+        return await self.apply(kind, {**manifest, "metadata": metadata})
 
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         metadata = manifest["metadata"]

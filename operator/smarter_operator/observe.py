@@ -11,6 +11,8 @@ from smarter_operator.cluster import Manifest
 from smarter_operator.kinds import BY_NAME, CHATBOT, CHILDREN, PLUGIN, POD, PROVIDER, Kind
 from smarter_operator.pods import PodReport, PodReports
 
+NAME_TAKEN = "NameTaken"
+
 
 @dataclass(frozen=True, kw_only=True)
 class World:
@@ -23,6 +25,9 @@ class World:
     """Those that are not on their way out."""
     reports: Mapping[str, PodReport] = field(default_factory=dict)
     """What the pods said when asked last, by pod UID."""
+
+    taken: bool = False
+    """Whether somebody else's object held the name of a child when it was looked at last."""
 
     def child(self, kind: Kind, name: str) -> Manifest | None:
         return self.children.get((kind.name, name))
@@ -45,6 +50,7 @@ def observe(raw: Manifest, cache: Cache, reports: PodReports) -> World:
         },
         pods=pods,
         reports=reports.of([pod["metadata"]["uid"] for pod in pods]),
+        taken=any(condition["reason"] == NAME_TAKEN for condition in raw.get("status", {}).get("conditions", [])),
     )
 
 

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from smarter_crds.chatbot import Chatbot
@@ -18,7 +18,7 @@ from smarter_operator.findings import Finding
 from smarter_operator.hosts import Standing, narrowed, route_hosts
 from smarter_operator.kinds import CHATBOT, CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, INGRESS, POD_MONITOR
 from smarter_operator.names import config_map
-from smarter_operator.observe import World, observe
+from smarter_operator.observe import NAME_TAKEN, World, observe
 from smarter_operator.outcome import Outcome
 from smarter_operator.pods import PodProber, PodReports
 from smarter_operator.probes import HostKey, HostProber, Target
@@ -93,7 +93,8 @@ class ChatbotReconciler:
         possible = apply.possible(desired, world, self.apis)
         strangers = await apply.strangers(possible, uid, world, self.cluster, self.apis)
         facts = checks.Facts(compiled=compiled, strangers=strangers)
-        problems, refused, waits = checks.problems(facts), [], False
+        problems, waits = checks.problems(facts), False
+        refused: tuple[Problem, ...] = ()
         if not problems:
             hosts = await self.claims.claim(raw, hosts)
             if _with("Held", hosts) != compiled.hosts:
@@ -106,7 +107,9 @@ class ChatbotReconciler:
             not_now = missing | ({DEPLOYMENT.name} if waits else set())
             possible = [child for child in possible if child["kind"] not in not_now]
             await apply.prune_autoscaler(desired, world, self.cluster)
-            refused = await apply.apply_children(possible, world, self.cluster, self.cache, self.apis)
+            applied = await apply.apply_children(possible, world, self.cluster, self.cache, self.apis)
+            problems, refused = checks.problems(replace(facts, strangers=applied.strangers)), applied.refused
+        if not problems:
             await apply.prune(desired, world, self.cluster, self.cache)
         world = observe(raw, self.cache, self.reports)
         return Outcome(
@@ -115,7 +118,7 @@ class ChatbotReconciler:
             hosts=hosts,
             findings=self._findings(raw, compiled),
             problems=problems,
-            refused=tuple(refused),
+            refused=refused,
             missing=apply.missing(desired, world, self.apis),
             waits=waits,
             config_hash=_served_hash(raw["metadata"]["name"], world),
@@ -207,7 +210,7 @@ def _unreadable(problem: Problem) -> Compiled:
 
 
 def _look_again_seconds(outcome: Outcome, patient_seconds: float) -> float | None:
-    name_taken = any(problem.reason == "NameTaken" for problem in outcome.problems)
+    name_taken = any(problem.reason == NAME_TAKEN for problem in outcome.problems)
     if name_taken or outcome.refused or outcome.missing - {POD_MONITOR.name}:
         return LOOK_AGAIN_SECONDS
     if outcome.waits:

@@ -106,12 +106,15 @@ async def test_a_users_own_object_of_that_name_stays_untouched(kind: str, name: 
     api_version = "apps/v1" if kind == "Deployment" else "v1"
     own = {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": {"mine": True}}
     cluster = acme(own)
-    before = cluster.get(kind, name)
+    before, known = cluster.get(kind, name), set(cluster.objects)
     cluster.create(chatbot())
     async with Harness(cluster) as harness:
         assert harness.cluster.get(kind, name) == before
         assert harness.cluster.condition("support", "Accepted") == ("False", "NameTaken")
-        assert {verb for verb, _, _ in harness.cluster.writes} == {"status"}
+        assert set(cluster.objects) == {*known, ("Chatbot", "acme", "support")}, "what was made is taken back"
+        cluster.writes.clear()
+        await harness.settle(60)
+        assert cluster.writes == [], "it is not tried again while the name is taken"
         harness.cluster.remove(kind, name)
         await harness.settle(60)
         assert harness.cluster.condition("support", "Accepted") == ("True", "Accepted")

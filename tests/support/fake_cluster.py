@@ -124,6 +124,12 @@ class FakeCluster:
         merged["metadata"]["generation"] = live["metadata"].get("generation", 1) + changed_spec
         return self._store(merged, manager)
 
+    async def apply_new(self, kind: Kind, manifest: Manifest) -> Manifest:
+        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        if (kind.name, namespace, name) in self.objects:
+            raise Conflict(f"{kind.name} {name!r} exists")
+        return await self.apply(kind, manifest)
+
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         self._write("status", kind, manifest)
         metadata = manifest["metadata"]
