@@ -136,7 +136,7 @@ class ByHand:
                 cache.put(kind, item)
         world = observe(self._bot, cache, PodReports())
         await apply.prune_autoscaler(desired, world, self._cluster)
-        assert await apply.apply_children(desired, world, self._cluster, cache, apis) == []
+        assert (await apply.apply_children(desired, world, self._cluster, cache, apis)).refused == ()
         await apply.prune(desired, world, self._cluster, cache)
 
     async def numbers_since(self, before: Manifest) -> set[int]:
