@@ -1,9 +1,8 @@
 """The ApiKey resource: a key with which programs call the API of Chatbots."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from smarter_crds.base import ApiModel, Metadata, Rule
 from smarter_crds.fields import ObjectName, SetOf, ShortText
@@ -37,7 +36,9 @@ class Digest(ApiModel):
     """The digest of a token that was made elsewhere."""
 
     sha256: Sha256 = Field(description="SHA-256 of the token, 64 hex digits in lower case.")
-    not_after: datetime | None = Field(None, description="Until when the token is valid. Default: as long as the key.")
+    not_after: AwareDatetime | None = Field(
+        None, description="Until when the token is valid. Default: as long as the key."
+    )
 
 
 class Generate(ApiModel):
@@ -61,7 +62,7 @@ class ApiKeySpec(ApiModel):
     display_name: ShortText | None = Field(
         None, description="Name of the key, for people. Default: the resource's name."
     )
-    expires_at: datetime | None = Field(None, description="Until when the key is valid. Default: for ever.")
+    expires_at: AwareDatetime | None = Field(None, description="Until when the key is valid. Default: for ever.")
     disabled: bool | None = Field(None, description="Whether the key is refused for the time being. Default: false.")
     overlap_seconds: int | None = Field(
         None,
@@ -91,8 +92,12 @@ class IssuedDigest(ApiModel):
 
     sha256: str = Field(max_length=64, description="SHA-256 of the token.")
     rotation: int = Field(0, ge=0, description="Number of the token.")
-    secret_name: str | None = Field(None, max_length=253, description="Secret that holds the token.")
-    not_after: datetime | None = Field(None, description="Until when the token is valid. Left out for the newest.")
+    secret_name: str | None = Field(
+        None,
+        max_length=253,
+        description="Secret that holds the token. Left out until it is made; the token is not valid before.",
+    )
+    not_after: AwareDatetime | None = Field(None, description="Until when the token is valid. Left out for the newest.")
 
 
 class ApiKeyStatus(SharedStatus):

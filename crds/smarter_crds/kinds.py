@@ -68,6 +68,18 @@ _CHATBOT_COLUMNS = (
     _AGE,
 )
 
+_API_KEY_COLUMNS = (
+    READY_COLUMN,
+    Column("Scope", ".spec.scope.type", "Which Chatbots it opens."),
+    _USED_BY,
+    Column("Expires", ".spec.expiresAt", "Until when the key is valid."),
+    _REASON,
+    Column(
+        "Secret", ".status.issued[0].secretName", "Secret with the newest token that the operator made.", priority=1
+    ),
+    _AGE,
+)
+
 
 def _type(path: str) -> Column:
     return Column("Type", path, "What type it is of.")
@@ -100,7 +112,7 @@ _ALL = (
         columns=(_type(".spec.type"), *_SHARED),
     ),
     Kind(name="Store", model=Store, plural="stores", columns=(_type(".spec.type"), *_SHARED)),
-    Kind(name="ApiKey", model=ApiKey, plural="apikeys", columns=_SHARED),
+    Kind(name="ApiKey", model=ApiKey, plural="apikeys", columns=_API_KEY_COLUMNS),
     Kind(
         name="HostClaim",
         model=HostClaim,

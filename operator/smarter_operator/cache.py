@@ -6,12 +6,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from smarter_operator.cluster import Manifest
-from smarter_operator.kinds import CHATBOT, CHATBOT_LABEL, DEPLOYMENT, HOST_CLAIM, PLUGIN, POD, PROVIDER, STORE, Kind
+from smarter_operator.kinds import (
+    API_KEY,
+    CHATBOT,
+    CHATBOT_LABEL,
+    DEPLOYMENT,
+    HOST_CLAIM,
+    PLUGIN,
+    POD,
+    PROVIDER,
+    STORE,
+    Kind,
+)
 from smarter_operator.packed import ObjectName as ObjectName
 from smarter_operator.packed import PackedObjects, identity
 
 Reference = tuple[str, ObjectName]
 """Name of a kind, and which object of it."""
+
+_EVERY = ""
+"""In place of a Chatbot's name: the ApiKey opens all of its namespace."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,22 @@ class Cache:
         direct = self._users.get((kind.name, (namespace, name)), set())
         through = [self._users.get(user, set()) for user in direct if user[0] == PLUGIN.name]
         return frozenset(user for users in (direct, *through) for kind_name, user in users if kind_name == CHATBOT.name)
+
+    def keys_of(self, namespace: str, chatbot: str) -> list[Manifest]:
+        """Return the ApiKeys that open a Chatbot of this name, whether it exists or not; by name."""
+        scopes = [(CHATBOT.name, (namespace, chatbot)), (CHATBOT.name, (namespace, _EVERY))]
+        names = {
+            name for scope in scopes for kind_name, name in self._users.get(scope, ()) if kind_name == API_KEY.name
+        }
+        return [self._objects[API_KEY.name][name] for name in sorted(names)]
+
+    def opened_by(self, key: Manifest) -> set[ObjectName]:
+        """Return the existing Chatbots that the ApiKey opens."""
+        scopes = {name for _, name in _links(API_KEY, key)}
+        namespace = key["metadata"]["namespace"]
+        if (namespace, _EVERY) in scopes:
+            return {name for name in self._objects[CHATBOT.name] if name[0] == namespace}
+        return {name for name in scopes if name in self._objects[CHATBOT.name]}
 
     def put(self, kind: Kind, manifest: Manifest) -> Change | None:
         """Remember `manifest`; returns None when it is old news."""
@@ -87,7 +117,7 @@ class Cache:
         if owner := _chatbot_of(kind, manifest):
             siblings, key = self._children.get((kind.name, owner), ()), _key(manifest)
             self._children[kind.name, owner] = (*(other for other in siblings if other != key), key)
-        for reference in references_of(kind, manifest):
+        for reference in _links(kind, manifest):
             self._users[reference].add((kind.name, _key(manifest)))
 
     def _unlink(self, kind: Kind, manifest: Manifest) -> None:
@@ -95,19 +125,21 @@ class Cache:
             siblings = self._children.pop((kind.name, owner), ())
             if rest := tuple(key for key in siblings if key != _key(manifest)):
                 self._children[kind.name, owner] = rest
-        for reference in references_of(kind, manifest):
+        for reference in _links(kind, manifest):
             self._users[reference].discard((kind.name, _key(manifest)))
             if not self._users[reference]:
                 del self._users[reference]
 
 
 def references_of(kind: Kind, manifest: Manifest) -> set[Reference]:
-    """Return what a Chatbot or a Plugin refers to by its spec."""
+    """Return what a Chatbot, a Plugin or an ApiKey refers to by its spec."""
     spec, namespace = manifest.get("spec", {}), manifest["metadata"].get("namespace", "")
     if kind is CHATBOT:
         found = _chatbot_references(spec)
     elif kind is PLUGIN:
         found = [(PROVIDER.name, _referenced(spec.get("prompt", {}).get("model", {}), "providerRef"))]
+    elif kind is API_KEY:
+        found = [(CHATBOT.name, str(name)) for name in _listed(spec) or ()]
     else:
         return set()
     return {(kind_name, (namespace, name)) for kind_name, name in found if name}
@@ -119,6 +151,19 @@ def _chatbot_references(spec: Manifest) -> list[tuple[str, str]]:
     plugins = [(PLUGIN.name, str(plugin.get("name", ""))) for plugin in spec.get("plugins", [])]
     providers = [(PROVIDER.name, _referenced(part, "providerRef")) for part in models]
     return [*plugins, *providers, (STORE.name, _referenced(spec, "storeRef"))]
+
+
+def _listed(spec: Manifest) -> list[str] | None:
+    """Return the Chatbots that an ApiKey lists; None: it opens all of its namespace."""
+    scope = spec.get("scope", {})
+    return scope.get("chatbots", []) if scope.get("type") == "Listed" else None
+
+
+def _links(kind: Kind, manifest: Manifest) -> set[Reference]:
+    """Return by what an object is found: its references, and the namespace that an ApiKey opens."""
+    opens_all = kind is API_KEY and _listed(manifest.get("spec", {})) is None
+    every = {(CHATBOT.name, (manifest["metadata"]["namespace"], _EVERY))} if opens_all else set()
+    return references_of(kind, manifest) | every
 
 
 def _referenced(part: Manifest, member: str) -> str:

@@ -53,10 +53,10 @@ class Cluster(Protocol):
         """Return one whole object, or None."""
 
     async def create_object(self, kind: Kind, manifest: Manifest) -> Manifest:
-        """Create the object.
+        """Create an object that is not there yet. Returns it as it was made.
 
         Raises:
-            Conflict: when one of that name exists.
+            Conflict: when the name is taken, by whomever.
         """
 
     async def replace(self, kind: Kind, manifest: Manifest) -> Manifest:
@@ -79,8 +79,8 @@ class Cluster(Protocol):
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Apply the status of an object; all members of our status that `manifest` lacks go."""
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, version: str = "") -> None:
-        """Delete one object if it still has this UID and, if given, resourceVersion; its absence is no error."""
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str = "", version: str = "") -> None:
+        """Delete one object, only if it still has this UID and resourceVersion where given; its absence is no error."""
 
     async def annotate_pod(self, namespace: str, name: str, annotations: dict[str, str]) -> None:
         """Set annotations of a pod through its status subresource."""

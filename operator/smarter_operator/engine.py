@@ -9,18 +9,30 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 from smarter_operator import metrics, watching
+from smarter_operator.api_keys import ApiKeyReconciler
 from smarter_operator.apis import MissingApis
 from smarter_operator.cache import Cache, Change, ObjectName
 from smarter_operator.claims import HostClaims
 from smarter_operator.cluster import Cluster, ClusterError, Manifest
 from smarter_operator.guard import GuardedCluster
-from smarter_operator.kinds import CHATBOT, DEPLOYMENT, HOST_CLAIM, NAMESPACE, POD, REFERENCED, WATCHED, Kind
+from smarter_operator.kinds import (
+    API_KEY,
+    BY_NAME,
+    CHATBOT,
+    DEPLOYMENT,
+    HOST_CLAIM,
+    NAMESPACE,
+    POD,
+    REFERENCED,
+    WATCHED,
+    Kind,
+)
 from smarter_operator.leader import Elector
 from smarter_operator.pods import PodProber, PodReports, StatusClient
 from smarter_operator.probes import HostClient, HostKey, HostProber
 from smarter_operator.reconcile import ChatbotReconciler
 from smarter_operator.references import ReferenceReconciler
-from smarter_operator.reporting import Reporter
+from smarter_operator.reporting import Reporter, UseReporter
 from smarter_operator.rollouts import Rollouts
 from smarter_operator.settings import Settings
 from smarter_operator.workqueue import WorkQueue
@@ -41,7 +53,7 @@ WATCH_STARTS_SECONDS = 10.0
 """So long it may take until a kind that just came into being is watched."""
 
 
-def _now() -> datetime:
+def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
@@ -54,7 +66,7 @@ class Engine:
         client: StatusClient,
         settings: Settings,
         elector: Elector | None = None,
-        now: Callable[[], datetime] = _now,
+        now: Callable[[], datetime] = utc_now,
         host_client: HostClient | None = None,
     ) -> None:
         self._elector = elector
@@ -92,7 +104,9 @@ class Engine:
             apis=MissingApis(self._api_arrived),
             rollouts=self._rollouts,
         )
-        self._references = ReferenceReconciler(cluster=cluster, cache=self.cache, now=now, counted_at={})
+        uses = UseReporter(cluster, self.cache)
+        self._references = ReferenceReconciler(cache=self.cache, reporter=uses, now=now)
+        self._api_keys = ApiKeyReconciler(cluster=cluster, cache=self.cache, reporter=uses, now=now)
 
     def event(self, kind: Kind, manifest: Manifest, *, gone: bool) -> None:
         """Take in one watch event; old news are dropped."""
@@ -192,7 +206,7 @@ class Engine:
     def _enqueue(self, change: Change) -> None:
         for key in watching.urgent_keys(change, self.cache):
             self.queue.add(key)
-        for key in watching.patient_keys(change):
+        for key in watching.patient_keys(change, self.cache):
             self.queue.add(key, after_seconds=USERS_SECONDS)
         if change.kind is HOST_CLAIM:
             self._claim_changed(change)
@@ -240,8 +254,10 @@ class Engine:
         try:
             if kind_name == CHATBOT.name:
                 delay = await self._chatbots.reconcile(namespace, name)
+            elif kind_name == API_KEY.name:
+                delay = await self._api_keys.reconcile(namespace, name)
             else:
-                delay = await self._references.reconcile(kind_name, namespace, name)
+                delay = await self._references.reconcile(BY_NAME[kind_name], namespace, name)
             result = "done" if delay is None else "again"
             return delay
         finally:

@@ -46,7 +46,7 @@ class GuardedCluster:
         self._check()
         return await self._cluster.apply_status(kind, manifest)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, version: str = "") -> None:
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str = "", version: str = "") -> None:
         self._check()
         await self._cluster.delete(kind, namespace, name, uid, version)
 

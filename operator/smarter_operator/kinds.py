@@ -63,6 +63,8 @@ HTTP_ROUTE = _child("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes"
 POD_MONITOR = _child("PodMonitor", "monitoring.coreos.com", "v1", "podmonitors", optional=True)
 POD = _child("Pod", "", "v1", "pods")
 
+SECRET = Kind("Secret", "", "v1", "secrets")
+"""Never listed nor watched: the operator may create Secrets and delete them, and read none."""
 NAMESPACE = Kind("Namespace", "", "v1", "namespaces", cluster_scoped=True)
 """Watched only where a policy asks for the labels of namespaces."""
 

@@ -130,9 +130,10 @@ class KubernetesCluster:
         path = kind.path(metadata["namespace"], metadata["name"]) + "/status"
         return await self.call(_apply(kind, path, manifest, names.FIELD_MANAGER))
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, version: str = "") -> None:
-        preconditions = {"uid": uid} | ({"resourceVersion": version} if version else {})
-        options = {"propagationPolicy": "Background", "preconditions": preconditions}
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str = "", version: str = "") -> None:
+        preconditions = ({"uid": uid} if uid else {}) | ({"resourceVersion": version} if version else {})
+        options: Manifest = {"propagationPolicy": "Background"}
+        options |= {"preconditions": preconditions} if preconditions else {}
         try:
             await self.call(Request(verb="DELETE", kind=kind, path=kind.path(namespace, name), body=options))
         except NotFound:

@@ -30,6 +30,10 @@ def config_map(bot: str) -> str:
     return f"{bot}-config"
 
 
+def keys_config_map(bot: str) -> str:
+    return f"{bot}-keys"
+
+
 def certificate(bot: str, host: str) -> str:
     """Name of the Certificate of one host, and of the Secret that cert-manager fills."""
     return f"{bot}-{hashlib.sha256(host.encode()).hexdigest()[:8]}"
@@ -38,6 +42,15 @@ def certificate(bot: str, host: str) -> str:
 def selector(bot: str) -> dict[str, str]:
     """Labels which find the pods of one chatbot; they can never change after creation."""
     return {CHATBOT_LABEL: bot}
+
+
+def key_labels() -> dict[str, str]:
+    """Labels of a Secret that holds the token of an ApiKey."""
+    return {
+        "app.kubernetes.io/name": "api-key",
+        "app.kubernetes.io/part-of": "smarter",
+        "app.kubernetes.io/managed-by": FIELD_MANAGER,
+    }
 
 
 def labels(bot: str) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The status of everything that Chatbots refer to: whether it is usable, and how many use it."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,47 +9,29 @@ from smarter_crds.compile import Problem, check_plugin, check_provider, check_un
 from smarter_crds.plugin import Plugin
 from smarter_crds.provider import Provider
 from smarter_operator.cache import Cache
-from smarter_operator.cluster import Cluster, Manifest
+from smarter_operator.cluster import Manifest
 from smarter_operator.findings import Verdict
-from smarter_operator.kinds import BY_NAME, PLUGIN, PROVIDER, Kind
-from smarter_operator.reporting import write_status
+from smarter_operator.kinds import PLUGIN, PROVIDER, Kind
+from smarter_operator.reporting import UseReporter
 from smarter_operator.status import dated
-from smarter_operator.watching import Key
-
-USED_BY_SECONDS = 10.0
-"""At least so long apart are two writes that only correct the count of users."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceReconciler:
-    """Keeps the status of Plugins, Providers, connections, Stores and ApiKeys."""
+    """Keeps the status of Plugins, Providers, connections and Stores."""
 
-    cluster: Cluster
     cache: Cache
+    reporter: UseReporter
     now: Callable[[], datetime]
-    counted_at: dict[Key, float]
-    """When, on the clock of the event loop, each count was written last."""
 
-    async def reconcile(self, kind_name: str, namespace: str, name: str) -> float | None:
+    async def reconcile(self, kind: Kind, namespace: str, name: str) -> float | None:
         """Write the status if it differs. Returns the seconds after which a held count is due."""
-        kind = BY_NAME[kind_name]
         raw = self.cache.get(kind, namespace, name)
-        key = (kind_name, namespace, name)
         if raw is None or "deletionTimestamp" in raw["metadata"]:
-            self.counted_at.pop(key, None)
+            self.reporter.forget(kind, (namespace, name))
             return None
-
-        before, now = raw.get("status", {}), asyncio.get_running_loop().time()
-        status = reference_status(kind, raw, len(self.cache.users(kind, namespace, name)), self.now())
-        if status == before:
-            return None
-        if {**before, "usedBy": 0} == {**status, "usedBy": 0} and key in self.counted_at:
-            wait = self.counted_at[key] + USED_BY_SECONDS - now
-            if wait > 0:
-                return wait
-        await write_status(kind, raw, status, self.cluster, self.cache)
-        self.counted_at[key] = now
-        return None
+        used_by = len(self.cache.users(kind, namespace, name))
+        return await self.reporter.report(kind, raw, reference_status(kind, raw, used_by, self.now()))
 
 
 def reference_status(kind: Kind, raw: Manifest, used_by: int, now: datetime) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from smarter_crds.base import API_VERSION
 from smarter_operator import metrics
@@ -16,6 +15,9 @@ from smarter_operator.status import Status, chatbot_status
 
 HOLD_SECONDS = 3.0
 """How long a change of status may wait that does not change whether the Chatbot is ready."""
+
+USED_BY_SECONDS = 10.0
+"""At least so long apart are two writes that only correct a count of users."""
 
 GOING_LIVE_SECONDS = 1.5
 """How long a config may be on its way to the pods before the status says so."""
@@ -31,7 +33,7 @@ class Reporter:
 
     async def report(self, raw: Manifest, outcome: Outcome, now: datetime) -> float | None:
         """Write the status if it is worth it. Returns after how many seconds a held one must be looked at again."""
-        name = (raw["metadata"]["namespace"], raw["metadata"]["name"])
+        name = _name(raw)
         before, status = raw.get("status", {}), chatbot_status(raw, outcome, now)
         if status != before or name not in self._differs_since:
             metrics.observe_chatbot(name, before, status)
@@ -62,11 +64,55 @@ def hold_seconds(before: Status, status: Status) -> float:
     return HOLD_SECONDS if same and before.get("observedGeneration") == status["observedGeneration"] else 0
 
 
-async def write_status(kind: Kind, raw: Manifest, status: dict[str, Any], cluster: Cluster, cache: Cache) -> None:
-    """Replace our part of an object's status; the UID keeps a successor of the same name from getting it."""
-    metadata = {key: raw["metadata"][key] for key in ("name", "namespace", "uid")}
+@dataclass(frozen=True)
+class UseReporter:
+    """Writes the status of what Chatbots use: at once, unless it only corrects the count of users."""
+
+    cluster: Cluster
+    cache: Cache
+    _counted_at: dict[tuple[str, ObjectName], float] = field(default_factory=dict)
+    """When, on the clock of the event loop, each count was written last."""
+
+    async def report(self, kind: Kind, raw: Manifest, status: Status, *, exact: bool = False) -> float | None:
+        """Write the status if it differs. Returns after how many seconds a held count is due."""
+        before, key = raw.get("status", {}), (kind.name, _name(raw))
+        if status == before:
+            return None
+        now = asyncio.get_running_loop().time()
+        if {**before, "usedBy": 0} == {**status, "usedBy": 0} and key in self._counted_at:
+            wait = self._counted_at[key] + USED_BY_SECONDS - now
+            if wait > 0:
+                return wait
+        await self.write(kind, raw, status, exact=exact)
+        return None
+
+    async def write(self, kind: Kind, raw: Manifest, status: Status, *, exact: bool) -> Manifest:
+        """Write the status now; if `exact`, only on what is known. Returns the object as it is afterwards."""
+        written = await write_status(kind, raw, status, self.cluster, self.cache, exact=exact)
+        self._counted_at[kind.name, _name(raw)] = asyncio.get_running_loop().time()
+        return written
+
+    def forget(self, kind: Kind, name: ObjectName) -> None:
+        self._counted_at.pop((kind.name, name), None)
+
+
+async def write_status(
+    kind: Kind, raw: Manifest, status: Status, cluster: Cluster, cache: Cache, *, exact: bool = False
+) -> Manifest:
+    """Replace our part of an object's status; the UID keeps a successor of the same name from getting it.
+
+    If `exact`, the server answers with a conflict when the object has changed since `raw` was read.
+    """
+    members = ("name", "namespace", "uid", *(("resourceVersion",) if exact else ()))
+    metadata = {key: raw["metadata"][key] for key in members}
     manifest = {"apiVersion": API_VERSION, "kind": kind.name, "metadata": metadata, "status": status}
-    cache.put(kind, await cluster.apply_status(kind, manifest))
+    written = await cluster.apply_status(kind, manifest)
+    cache.put(kind, written)
+    return written
+
+
+def _name(raw: Manifest) -> ObjectName:
+    return raw["metadata"]["namespace"], raw["metadata"]["name"]
 
 
 def _condition(status: Status, name: str) -> tuple[str, str]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from smarter_operator.cache import Cache, Change, references_of
+from smarter_operator.cache import Cache, Change, ObjectName, references_of
 from smarter_operator.cluster import Manifest
-from smarter_operator.kinds import CHATBOT, CHATBOT_LABEL, CHILDREN, HOST_CLAIM, NAMESPACE, POD, REFERENCED
+from smarter_operator.kinds import API_KEY, CHATBOT, CHATBOT_LABEL, CHILDREN, HOST_CLAIM, NAMESPACE, POD, REFERENCED
 
 Key = tuple[str, str, str]
 """Name of the kind, namespace, name."""
@@ -26,6 +26,9 @@ def urgent_keys(change: Change, cache: Cache) -> Iterator[Key]:
     assert manifest is not None
     if change.kind is CHATBOT:
         yield key_of(CHATBOT.name, manifest)
+    elif change.kind is API_KEY:
+        yield key_of(API_KEY.name, manifest)
+        yield from ((CHATBOT.name, *name) for name in sorted(_opened(change, cache)))
     elif change.kind in REFERENCED:
         yield key_of(change.kind.name, manifest)
         if _spec_changed(change):
@@ -46,12 +49,28 @@ def _labelled(change: Change) -> set[Key]:
     return {(CHATBOT.name, metadata["namespace"], metadata["labels"][CHATBOT_LABEL]) for metadata in sides}
 
 
-def patient_keys(change: Change) -> set[Key]:
+def patient_keys(change: Change, cache: Cache) -> set[Key]:
     """Return the resources whose count of users the change may touch."""
     if change.kind is not CHATBOT:
         return set()
     before, after = (references_of(CHATBOT, side) if side else set() for side in (change.before, change.after))
-    return {(kind_name, *name) for kind_name, name in before ^ after}
+    found = {(kind_name, *name) for kind_name, name in before ^ after}
+    if (change.before is None) != (change.after is None):
+        _, namespace, name = key_of(CHATBOT.name, change.after or change.before or {})
+        found |= {key_of(API_KEY.name, key) for key in cache.keys_of(namespace, name)}
+    return found
+
+
+def _opened(change: Change, cache: Cache) -> set[ObjectName]:
+    """Return the Chatbots to which a change of an ApiKey means something: of its scope before and now."""
+    if not (_spec_changed(change) or _issued(change.before) != _issued(change.after)):
+        return set()
+    return {name for side in (change.before, change.after) if side for name in cache.opened_by(side)}
+
+
+def _issued(side: Manifest | None) -> object:
+    """Return the tokens of an ApiKey: they are in its status, and its Chatbots must know them."""
+    return side.get("status", {}).get("issued") if side else None
 
 
 def _spec_changed(change: Change) -> bool:

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from smarter_crds import KINDS, Chatbot, Plugin, Provider
+from smarter_crds import KINDS, ApiKey, Chatbot, Plugin, Provider
 from smarter_crds.compile import (
     Platform,
     PlatformLimits,
     Problem,
     References,
+    check_api_key,
     check_plugin,
     check_provider,
     check_unsupported,
@@ -30,6 +31,10 @@ TABLES = {kind: table for kind, table in SUPPORT.items() if table is not None}
 SECONDS: dict[tuple[str, str], tuple[object, str]] = {
     ("Chatbot", "systemPromptFrom"): ({"configMapKeyRef": {"name": "a", "key": "b"}}, "systemPrompt"),
     ("Plugin", "static.dataFrom"): ({"configMapKeyRef": {"name": "a", "key": "b"}}, "static.data"),
+    ("ApiKey", "digests"): ([{"sha256": "0" * 64}], "generate"),
+    ("ApiKey", "digests[].sha256"): ("0" * 64, "generate"),
+    ("ApiKey", "digests[].notAfter"): ("2029-01-01T00:00:00Z", "generate"),
+    ("ApiKey", "generate.rotation"): (1, "digests"),
 }
 
 # What must stand beside a value, lest the API refuse the resource before we can.
@@ -62,6 +67,8 @@ def refusals(kind: str, manifest: Manifest) -> list[str]:
     assert not isinstance(parsed, Problem), parsed.message
     if isinstance(parsed, Chatbot):
         problems = compile_chatbot(parsed, References(), Platform(limits=PlatformLimits(tokens_per_day=1))).problems
+    elif isinstance(parsed, ApiKey):
+        problems = check_api_key(parsed)
     else:
         assert isinstance(parsed, Plugin | Provider)
         problems = check_plugin(parsed) if isinstance(parsed, Plugin) else check_provider(parsed)
@@ -73,7 +80,7 @@ def with_field(kind: str, path: str, value: object) -> Manifest:
     manifest = minimal(kind)
     if (kind, path) in SECONDS:
         excluded = SECONDS[kind, path][1].split(".")
-        del descend(manifest["spec"], excluded[:-1])[excluded[-1]]
+        descend(manifest["spec"], excluded[:-1]).pop(excluded[-1], None)
     # What the spec itself requires is there already, in its smallest form.
     schema = spec_schema(kind) | {"required": []}
     for name, member in (*beside(kind, path, value), (path, value)):
@@ -82,6 +89,8 @@ def with_field(kind: str, path: str, value: object) -> Manifest:
 
 
 def beside(kind: str, path: str, value: object) -> Iterator[tuple[str, object]]:
+    if (kind, path) == ("ApiKey", "scope.type"):
+        yield "scope.chatbots", ["support"]
     if path == "selector.match":
         yield "selector.searchTerms", ["order"]
     if path.startswith("scaling."):
@@ -109,6 +118,8 @@ def only(source: Any, schema: Schema, steps: list[str], value: object) -> Any:
     """Return the part of `source` along `steps`, with what is required beside them, and `value` at the end."""
     if not steps:
         return value
+    # A full sample lacks the second of a pair, which then stands alone.
+    source = source or {}
     step, rest = steps[0], steps[1:]
     name = step.removesuffix("[]")
     required = {sibling: source[sibling] for sibling in schema.get("required", ()) if sibling in source}

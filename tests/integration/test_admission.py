@@ -79,6 +79,66 @@ async def test_the_operator_may_only_nudge_the_pods_of_chatbots(
     assert found["metadata"]["annotations"] == {"mine": "kept", "smarter.sh/config": "1"}
 
 
+def secret(namespace: str, name: str, type: str = "Opaque", owner: str = "smarter.sh/v1alpha1") -> Manifest:  # noqa: A002 - as in the API
+    """Return a Secret as the operator makes it, but for what a test changes."""
+    labels = {"app.kubernetes.io/managed-by": "smarter-operator"}
+    owners = [{"apiVersion": owner, "kind": "ApiKey", "name": "gone", "uid": "00000000-0000-4000-8000-000000000001"}]
+    metadata = {"name": name, "namespace": namespace, "labels": labels, "ownerReferences": owners}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": type}
+
+
+def without(manifest: Manifest, member: str) -> Manifest:
+    return {**manifest, "metadata": {key: value for key, value in manifest["metadata"].items() if key != member}}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        pytest.param(without(secret("{}", "a"), "labels"), "only Secrets with the label", id="without-our-label"),
+        pytest.param(without(secret("{}", "a"), "ownerReferences"), "that belong to a resource", id="without-owner"),
+        pytest.param(secret("{}", "a", owner="v1"), "that belong to a resource", id="of-another-owner"),
+        pytest.param(
+            secret("{}", "a", type="acme.example/else"), "of type Opaque", id="of-a-type-that-means-something"
+        ),
+    ],
+)
+async def test_the_operator_may_only_make_secrets_that_are_seen_to_be_its_own(
+    as_operator: Api, namespace: str, manifest: Manifest, said: str
+) -> None:
+    path = f"/api/v1/namespaces/{namespace}/secrets"
+    body = {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
+
+    async def refused() -> str:
+        # The API server learns of a policy a moment after it is installed.
+        try:
+            await as_operator.call("POST", path, query={"dryRun": "All"}, body=body)
+        except ApiError as error:
+            return str(error)
+        return ""
+
+    assert said in await eventually(refused, 20)
+
+
+async def test_the_operator_may_delete_its_own_secrets_and_no_other(api: Api, as_operator: Api, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/secrets"
+    # Without an owner, lest the garbage collector, which finds no such ApiKey, comes first.
+    await api.apply(without(without(secret(namespace, "theirs"), "labels"), "ownerReferences"))
+    await as_operator.call("POST", path, query={"dryRun": "All"}, body=secret(namespace, "ours"))
+
+    async def refused() -> str:
+        try:
+            await as_operator.call("DELETE", f"{path}/theirs", query={"dryRun": "All"})
+        except ApiError as error:
+            return str(error)
+        return ""
+
+    assert "only Secrets with the label" in await eventually(refused, 20)
+    labels = {"metadata": {"labels": {"app.kubernetes.io/managed-by": "smarter-operator"}}}
+    await api.patch("Secret", namespace, "theirs", labels)
+    await as_operator.call("DELETE", f"{path}/theirs")
+    assert await api.get("Secret", namespace, "theirs") is None
+
+
 @pytest.mark.parametrize(
     ("verb", "path"),
     [

@@ -53,8 +53,8 @@ def test_who_is_looked_at_again(kind: str, before: Any, after: Any, woken: list[
 def test_only_what_is_used_more_or_less_than_before_is_counted_anew() -> None:
     before = chatbot(plugins=[{"name": "a"}, {"name": "b"}])
     after = chatbot(plugins=[{"name": "b"}, {"name": "c"}])
-    assert patient_keys(Change(CHATBOT, before, after)) == {("Plugin", "acme", "a"), ("Plugin", "acme", "c")}
-    assert patient_keys(Change(CHATBOT, after, None)) == {
+    assert patient_keys(Change(CHATBOT, before, after), Cache()) == {("Plugin", "acme", "a"), ("Plugin", "acme", "c")}
+    assert patient_keys(Change(CHATBOT, after, None), Cache()) == {
         ("Plugin", "acme", "b"),
         ("Plugin", "acme", "c"),
         ("Provider", "acme", "demo"),

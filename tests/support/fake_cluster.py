@@ -94,7 +94,7 @@ class FakeCluster:
         self._write("create", kind, manifest)
         if (kind.name, manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]) in self.objects:
             raise Conflict(f"{kind.name} {manifest['metadata']['name']!r} exists")
-        return self.create_as_operator(manifest)
+        return {"metadata": self.create_as_operator(manifest)["metadata"]}
 
     async def replace(self, kind: Kind, manifest: Manifest) -> Manifest:
         self._write("replace", kind, manifest)
@@ -136,16 +136,17 @@ class FakeCluster:
         live = self.objects.get((kind.name, metadata["namespace"], metadata["name"]))
         if live is None:
             raise NotFound(f"{kind.name} {metadata['name']!r} is not there")
-        if metadata.get("uid", live["metadata"]["uid"]) != live["metadata"]["uid"]:
-            raise Conflict(f"{kind.name} {metadata['name']!r} is not the one with UID {metadata['uid']}")
+        if any(metadata.get(tie, live["metadata"][tie]) != live["metadata"][tie] for tie in ("uid", "resourceVersion")):
+            raise Conflict(f"{kind.name} {metadata['name']!r} is not the one that was read")
         return self._store({**copy.deepcopy(live), "status": copy.deepcopy(manifest["status"])}, OPERATOR)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, version: str = "") -> None:
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str = "", version: str = "") -> None:
         live = self.objects.get((kind.name, namespace, name))
         if live is None:
             return
         self._write("delete", kind, live)
-        if live["metadata"]["uid"] != uid or version not in ("", live["metadata"]["resourceVersion"]):
+        metadata = live["metadata"]
+        if uid not in ("", metadata["uid"]) or version not in ("", metadata["resourceVersion"]):
             raise Conflict(f"{kind.name} {name!r} is not the one with UID {uid} and version {version!r}")
         self.remove(kind.name, name, namespace)
 
@@ -192,7 +193,10 @@ class FakeCluster:
             self.on_change(BY_NAME[manifest["kind"]], manifest, gone)
 
     def _is_watched(self, manifest: Manifest) -> bool:
-        selector = BY_NAME[manifest["kind"]].selector
+        kind = BY_NAME.get(manifest["kind"])
+        if kind is None:
+            return False
+        selector = kind.selector
         return not selector or selector in manifest["metadata"].get("labels", {})
 
 

@@ -41,6 +41,11 @@ def chatbot(name: str = "support", namespace: str = "acme", **spec: Any) -> Mani
     return {"apiVersion": API, "kind": "Chatbot", "metadata": {"name": name, "namespace": namespace}, "spec": made}
 
 
+def api_key(name: str = "backend", namespace: str = "acme", **spec: Any) -> Manifest:
+    made = {"scope": {"type": "Namespace"}} | ({} if "digests" in spec else {"generate": {"rotation": 1}}) | spec
+    return {"apiVersion": API, "kind": "ApiKey", "metadata": {"name": name, "namespace": namespace}, "spec": made}
+
+
 def exposed(host: str = OWN_HOST, mode: str = "Issuer") -> dict[str, Any]:
     """Return `spec.exposure` with one host; by default one that no other Chatbot asks for."""
     tls: dict[str, Any] = {"mode": mode}

@@ -3,6 +3,7 @@
 from smarter_crds.compile.allowed import Allowed
 from smarter_crds.compile.chatbot import compile_chatbot
 from smarter_crds.compile.exposure import default_host
+from smarter_crds.compile.keys import check_api_key, expires, is_issued, key_config
 from smarter_crds.compile.model import Autoscaling, Compiled, Platform, PlatformLimits, References, SecretFile, Settled
 from smarter_crds.compile.plugins import check_content, check_plugin
 from smarter_crds.compile.problems import Problem, parse
@@ -19,11 +20,15 @@ __all__ = [
     "References",
     "SecretFile",
     "Settled",
+    "check_api_key",
     "check_content",
     "check_plugin",
     "check_provider",
     "check_unsupported",
     "compile_chatbot",
     "default_host",
+    "expires",
+    "is_issued",
+    "key_config",
     "parse",
 ]

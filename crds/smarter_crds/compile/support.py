@@ -175,6 +175,23 @@ PROVIDER: Mapping[str, Support] = {
     "langchain": NO,
 }
 
+API_KEY: Mapping[str, Support] = {
+    "scope": YES,
+    "scope.type": YES,
+    "scope.chatbots": YES,
+    "displayName": YES,
+    "expiresAt": YES,
+    "disabled": YES,
+    "overlapSeconds": YES,
+    "limits": NO,
+    "budget": NO,
+    "digests": YES,
+    "digests[].sha256": YES,
+    "digests[].notAfter": YES,
+    "generate": YES,
+    "generate.rotation": YES,
+}
+
 SUPPORT: Mapping[str, Mapping[str, Support] | None] = {
     "Chatbot": CHATBOT,
     "Plugin": PLUGIN,
@@ -182,7 +199,7 @@ SUPPORT: Mapping[str, Mapping[str, Support] | None] = {
     "ApiConnection": None,
     "Provider": PROVIDER,
     "Store": None,
-    "ApiKey": None,
+    "ApiKey": API_KEY,
 }
 """Per kind, the fields of its spec; None: the whole kind does not work yet."""
 

@@ -1,29 +1,28 @@
-"""The metadata that all children of a Chatbot carry."""
+"""The metadata that everything we make carries."""
 
 from typing import Any
 
-from smarter_crds.base import API_VERSION
+from smarter_crds.base import API_VERSION, Metadata
 from smarter_crds.chatbot import Chatbot
 from smarter_operator import names
 
 
 def metadata(chatbot: Chatbot, name: str, annotations: dict[str, str] | None = None) -> dict[str, Any]:
+    """Return name, labels and owner of a child of `chatbot`."""
+    made = owned("Chatbot", chatbot.metadata, name, names.labels(chatbot.metadata.name))
+    return made | ({"annotations": annotations} if annotations else {})
+
+
+def owned(kind: str, owner: Metadata, name: str, labels: dict[str, str]) -> dict[str, Any]:
     """Return name, labels and owner; garbage collection follows the owner reference."""
-    made: dict[str, Any] = {
+    return {
         "name": name,
-        "namespace": chatbot.metadata.namespace,
-        "labels": names.labels(chatbot.metadata.name),
+        "namespace": owner.namespace,
+        "labels": labels,
         "ownerReferences": [
-            {
-                "apiVersion": API_VERSION,
-                "kind": "Chatbot",
-                "name": chatbot.metadata.name,
-                "uid": chatbot.metadata.uid,
-                "controller": True,
-            }
+            {"apiVersion": API_VERSION, "kind": kind, "name": owner.name, "uid": owner.uid, "controller": True}
         ],
     }
-    return made | ({"annotations": annotations} if annotations else {})
 
 
 def route_annotations(chatbot: Chatbot) -> dict[str, str]:
