@@ -3,6 +3,7 @@
 It is apart from the bot's config, so that a revocation waits for nothing, and no part of the config's hash.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 
@@ -55,3 +56,8 @@ def keys_to_json(keys: Iterable[KeyConfig]) -> bytes:
     whole = KeysConfig(keys=tuple(sorted(keys, key=lambda key: key.name)))
     document = whole.model_dump(mode="json", by_alias=True, exclude_none=True)
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def keys_hash(document: bytes) -> str:
+    """Return the hash by which operator and runtime name the keys of a bot: SHA-256, 64 hex digits."""
+    return hashlib.sha256(document).hexdigest()

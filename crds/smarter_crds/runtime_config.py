@@ -16,7 +16,8 @@ from pydantic import Field
 
 from smarter_crds.base import ApiModel
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""The newest that a reader of this release understands: since 2, `access` says who may call the bot."""
 
 CONFIG_KEY = "config"
 """Key in the ConfigMap's `binaryData`, and file name in the pod, of the gzip-compressed JSON to serve."""
@@ -162,6 +163,14 @@ class AppConfig(ApiModel):
     theme: ThemeConfig = ThemeConfig()
 
 
+class AccessConfig(ApiModel):
+    """Who may call the bot."""
+
+    mode: Literal["Public", "ApiKey"] = "Public"
+    notice: str = ""
+    """What visitors are told where only keys open the bot."""
+
+
 class MaintenanceConfig(ApiModel):
     """What a bot says that is away for a while."""
 
@@ -171,7 +180,8 @@ class MaintenanceConfig(ApiModel):
 class RuntimeConfig(ApiModel):
     """Everything one bot's runtime serves."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = 1
+    """The oldest reader that does no harm with this config."""
     bot: BotIdentity
     description: str = ""
     language: str
@@ -186,6 +196,7 @@ class RuntimeConfig(ApiModel):
     app: AppConfig
     hosts: tuple[str, ...] = ()
     """Host names under which the bot is reachable from outside."""
+    access: AccessConfig = AccessConfig()
     limits: LimitsConfig
     maintenance: MaintenanceConfig | None = None
     """Set while the bot is away: page and API say so, and no model is asked."""
@@ -206,15 +217,21 @@ class RuntimeStatus(ApiModel):
     config_hash: str
     """Hash of the config in service, not of the file that was read last."""
     loaded_at: datetime
+    keys: int = 0
+    """Number of ApiKeys that open the bot, whether they are valid at this moment or not."""
+    keys_hash: str | None = None
+    """Hash of the file with the keys, empty where there is none; None: this runtime knows no keys."""
     problems: tuple[RuntimeProblem, ...] = ()
 
 
 def to_json(config: RuntimeConfig) -> bytes:
     """Return the canonical JSON of `config`: sorted keys, no blanks, unset optional members left out, UTF-8."""
     document = config.model_dump(mode="json", by_alias=True, exclude_none=True)
-    # A bot without functions keeps the hash that it had before there were any.
+    # What a bot does not use leaves its hash as it was before there was such a thing.
     if not config.functions:
         del document["functions"]
+    if config.access == AccessConfig():
+        del document["access"]
     # `static.data` is free-form and may hold nulls that mean something.
     for written, plugin in zip(document["plugins"], config.plugins, strict=True):
         if plugin.static is not None:

@@ -74,11 +74,23 @@ def _config_live(outcome: Outcome) -> Verdict:
     if any(pod["metadata"]["uid"] not in world.reports for pod in world.pods):
         return "Unknown", NOT_ASKED, "The pods are being asked what they serve."
     said = {pod["metadata"]["name"]: world.reports[pod["metadata"]["uid"]] for pod in world.pods}
-    if old := {name: report for name, report in said.items() if report.config_hash not in ("", wanted)}:
-        return "False", "OldConfig", _old_config(old, wanted, len(said))
+    if behind := _behind(said, outcome):
+        return behind
+    return "True", "Live", f"All pods ({len(said)}) serve config {wanted[:12]}."
+
+
+def _behind(said: Mapping[str, PodReport], outcome: Outcome) -> Verdict | None:
+    if old := {name: report for name, report in said.items() if report.config_hash not in ("", outcome.config_hash)}:
+        return "False", "OldConfig", _old_config(old, outcome.config_hash, len(said))
+    if late := [name for name, report in said.items() if report.keys_hash not in (None, outcome.keys_hash)]:
+        return (
+            "False",
+            "OldKeys",
+            f"Pod {late[0]!r} does not know the newest ApiKeys ({len(late)} of {len(said)} pods).",
+        )
     if silent := [name for name, report in said.items() if not report.config_hash]:
         return "Unknown", "Unreachable", f"Pod {silent[0]!r} does not answer at its status port."
-    return "True", "Live", f"All pods ({len(said)}) serve config {wanted[:12]}."
+    return None
 
 
 def _old_config(old: Mapping[str, PodReport], wanted: str, pods: int) -> str:

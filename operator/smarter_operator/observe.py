@@ -1,9 +1,11 @@
 """World: every fact about one chatbot at this moment, taken from what is known without asking anybody."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from smarter_crds.compile import References, parse
+from smarter_crds.api_key import ApiKey
+from smarter_crds.compile import Problem, References, key_config, parse
+from smarter_crds.keys_config import KeyConfig
 from smarter_crds.plugin import Plugin
 from smarter_crds.provider import Provider
 from smarter_operator.cache import Cache, references_of
@@ -23,6 +25,8 @@ class World:
     """By (kind, name): the labelled objects that this Chatbot's UID controls."""
     pods: tuple[Manifest, ...] = ()
     """Those that are not on their way out."""
+    keys: tuple[KeyConfig, ...] = ()
+    """The ApiKeys that open it, by name."""
     reports: Mapping[str, PodReport] = field(default_factory=dict)
     """What the pods said when asked last, by pod UID."""
 
@@ -49,6 +53,7 @@ def observe(raw: Manifest, cache: Cache, reports: PodReports) -> World:
             if controller_uid(child) == uid
         },
         pods=pods,
+        keys=_keys(cache.keys_of(namespace, name)),
         reports=reports.of([pod["metadata"]["uid"] for pod in pods]),
         taken=any(condition["reason"] == NAME_TAKEN for condition in raw.get("status", {}).get("conditions", [])),
     )
@@ -57,6 +62,12 @@ def observe(raw: Manifest, cache: Cache, reports: PodReports) -> World:
 def controller_uid(manifest: Manifest) -> str:
     owners = manifest["metadata"].get("ownerReferences", [])
     return next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
+
+
+def _keys(found: Iterable[Manifest]) -> tuple[KeyConfig, ...]:
+    parsed = (parse(ApiKey, manifest) for manifest in found if "deletionTimestamp" not in manifest["metadata"])
+    configs = (key_config(key) for key in parsed if not isinstance(key, Problem))
+    return tuple(config for config in configs if config is not None)
 
 
 def references(raw: Manifest, cache: Cache) -> References:

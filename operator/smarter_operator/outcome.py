@@ -29,5 +29,7 @@ class Outcome:
     """Kinds of children whose API the cluster lacks."""
     waits: bool = False
     """Whether a change of the pods that the platform wants waits for those of other bots."""
+    keys_hash: str = ""
+    """Of the keys that the pods shall know; empty where no key opens the bot."""
     config_hash: str = ""
     """Of the config that the pods shall serve; the last good one when the Chatbot is not accepted."""

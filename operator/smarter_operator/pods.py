@@ -33,18 +33,31 @@ class StatusClient(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the pods of a Chatbot shall serve; an empty hash: there is nothing yet."""
+
+    config_hash: str = ""
+    keys_hash: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PodReport:
     """What one pod said when it was asked last; an empty hash means that it could not be asked."""
 
     config_hash: str = ""
+    keys_hash: str | None = None
+    """None: it could not be asked, or is too old to know keys."""
     problems: tuple[RuntimeProblem, ...] = ()
+
+    def serves(self, wanted: Wanted) -> bool:
+        return self.config_hash == wanted.config_hash and self.keys_hash in (None, wanted.keys_hash)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Wait:
     """How the waiting for one pod stands."""
 
-    wanted: str
+    wanted: Wanted
     asked: int = 0
     nudges: int = 0
     nudged_at: float = float("-inf")
@@ -85,14 +98,14 @@ class PodProber:
         self._client = client
         self._reports = reports
         self._on_change = on_change
-        self._wanted: dict[ObjectName, str] = {}
+        self._wanted: dict[ObjectName, Wanted] = {}
         self._waits: dict[str, _Wait] = {}
 
-    def want(self, chatbot: ObjectName, config_hash: str) -> list[ObjectName]:
-        """Say which config the pods of a Chatbot shall serve. Returns the pods to be asked because that changed."""
-        if self._wanted.get(chatbot) == config_hash:
+    def want(self, chatbot: ObjectName, wanted: Wanted) -> list[ObjectName]:
+        """Say what the pods of a Chatbot shall serve. Returns the pods to be asked because that changed."""
+        if self._wanted.get(chatbot) == wanted:
             return []
-        self._wanted[chatbot] = config_hash
+        self._wanted[chatbot] = wanted
         return [(chatbot[0], name) for name in self._cache.children(POD, *chatbot)]
 
     def forget(self, chatbot: ObjectName) -> None:
@@ -105,11 +118,11 @@ class PodProber:
         if pod is None or not address or "deletionTimestamp" in pod["metadata"]:
             return None
         chatbot = (key[0], str(pod["metadata"]["labels"][CHATBOT_LABEL]))
-        uid, wanted = pod["metadata"]["uid"], self._wanted.get(chatbot, "")
+        uid, wanted = pod["metadata"]["uid"], self._wanted.get(chatbot, Wanted())
         report = await self._ask(address, uid)
         if self._reports.put(uid, report):
             self._on_change(chatbot)
-        if not wanted or report.config_hash == wanted:
+        if not wanted.config_hash or report.serves(wanted):
             self._waits.pop(uid, None)
             return ASK_AGAIN_SECONDS * random.uniform(0.8, 1.2)
         return await self._wait(pod, wanted, answered=bool(report.config_hash))
@@ -123,9 +136,9 @@ class PodProber:
         # Addresses are reused: an answer of another pod says nothing about this one.
         if status is None or status.pod_uid != uid:
             return PodReport()
-        return PodReport(config_hash=status.config_hash, problems=status.problems)
+        return PodReport(config_hash=status.config_hash, keys_hash=status.keys_hash, problems=status.problems)
 
-    async def _wait(self, pod: Manifest, wanted: str, *, answered: bool) -> float:
+    async def _wait(self, pod: Manifest, wanted: Wanted, *, answered: bool) -> float:
         uid, now = pod["metadata"]["uid"], asyncio.get_running_loop().time()
         wait = self._waits.get(uid)
         if wait is None or wait.wanted != wanted:
@@ -138,10 +151,11 @@ class PodProber:
         # The exponent is bounded, for a pod may stay silent for days and floats end at 1.2**3893.
         return min(FIRST_WAIT_SECONDS * 1.2 ** min(wait.asked, 30), LONGEST_WAIT_SECONDS)
 
-    async def _nudge(self, pod: Manifest, wanted: str, nudges: int) -> None:
+    async def _nudge(self, pod: Manifest, wanted: Wanted, nudges: int) -> None:
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        parts = [wanted.config_hash[:16], *([wanted.keys_hash[:16]] if wanted.keys_hash else []), str(nudges)]
         try:
-            await self._cluster.annotate_pod(namespace, name, {names.NUDGE_ANNOTATION: f"{wanted[:16]}.{nudges}"})
+            await self._cluster.annotate_pod(namespace, name, {names.NUDGE_ANNOTATION: ".".join(parts)})
         except ClusterError as error:
             # The kubelet refreshes by itself within two minutes; what is wrong shows in ConfigLive meanwhile.
             logger.warning("cannot nudge pod", extra={"namespace": namespace, "pod": name, "error": str(error)})

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from smarter_crds.base import Metadata
 from smarter_crds.chatbot import Chatbot
 from smarter_crds.chatbot_status import ChatbotDefaults
 from smarter_crds.compile import Compiled, Problem, Settled, compile_chatbot, parse
@@ -17,13 +18,14 @@ from smarter_operator.cluster import Cluster, Manifest
 from smarter_operator.findings import Finding
 from smarter_operator.hosts import Standing, narrowed, route_hosts
 from smarter_operator.kinds import CHATBOT, CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, INGRESS, POD_MONITOR
-from smarter_operator.names import config_map
+from smarter_operator.names import config_map, keys_config_map
 from smarter_operator.observe import NAME_TAKEN, World, observe
 from smarter_operator.outcome import Outcome
-from smarter_operator.pods import PodProber, PodReports
+from smarter_operator.pods import PodProber, PodReports, Wanted
 from smarter_operator.probes import HostKey, HostProber, Target
 from smarter_operator.reporting import Reporter
 from smarter_operator.resources.config_map import good_config
+from smarter_operator.resources.keys_config_map import fitting
 from smarter_operator.rollouts import Rollouts, is_platforms
 from smarter_operator.settings import Settings
 
@@ -63,7 +65,8 @@ class ChatbotReconciler:
                 self.hosts.forget(bot)
             return await self.claims.release(bot, self._routed(bot))
         outcome = await self._in_turn(raw)
-        self.ask_pods(self.prober.want(bot, outcome.config_hash))
+        wanted = Wanted(config_hash=outcome.config_hash, keys_hash=outcome.keys_hash)
+        self.ask_pods(self.prober.want(bot, wanted))
         if self.hosts:
             self.probe_hosts(self.hosts.want(bot, _target(raw, outcome)))
         released_seconds = await self._release(bot, outcome)
@@ -91,10 +94,13 @@ class ChatbotReconciler:
         compiled = narrowed(asked, _with("Held", hosts) + _with("Free", hosts))
         desired = self._desired(chatbot, compiled, world)
         possible = apply.possible(desired, world, self.apis)
+        keys, kept_out = _keys(raw, world)
+        # Whatever is wrong with the rest: a key that was taken back must not work on.
+        known = await apply.apply_children(keys, world, self.cluster, self.cache, self.apis)
         strangers = await apply.strangers(possible, uid, world, self.cluster, self.apis)
-        facts = checks.Facts(compiled=compiled, strangers=strangers)
+        facts = checks.Facts(compiled=compiled, strangers=(*known.strangers, *strangers))
         problems, waits = checks.problems(facts), False
-        refused: tuple[Problem, ...] = ()
+        refused: tuple[Problem, ...] = (*kept_out, *known.refused)
         if not problems:
             hosts = await self.claims.claim(raw, hosts)
             if _with("Held", hosts) != compiled.hosts:
@@ -108,9 +114,10 @@ class ChatbotReconciler:
             possible = [child for child in possible if child["kind"] not in not_now]
             await apply.prune_autoscaler(desired, world, self.cluster)
             applied = await apply.apply_children(possible, world, self.cluster, self.cache, self.apis)
-            problems, refused = checks.problems(replace(facts, strangers=applied.strangers)), applied.refused
+            problems = checks.problems(replace(facts, strangers=applied.strangers))
+            refused += applied.refused
         if not problems:
-            await apply.prune(desired, world, self.cluster, self.cache)
+            await apply.prune([*desired, *keys], world, self.cluster, self.cache)
         world = observe(raw, self.cache, self.reports)
         return Outcome(
             compiled=compiled,
@@ -121,7 +128,8 @@ class ChatbotReconciler:
             refused=refused,
             missing=apply.missing(desired, world, self.apis),
             waits=waits,
-            config_hash=_served_hash(raw["metadata"]["name"], world),
+            config_hash=_hash_in(config_map(raw["metadata"]["name"]), world),
+            keys_hash=_hash_in(keys_config_map(raw["metadata"]["name"]), world),
         )
 
     def _waits(self, child: Manifest, world: World) -> bool:
@@ -219,7 +227,24 @@ def _look_again_seconds(outcome: Outcome, patient_seconds: float) -> float | Non
     return patient_seconds * random.uniform(0.5, 1.5) if outcome.missing else None
 
 
-def _served_hash(bot: str, world: World) -> str:
-    """Return the hash of the config in the ConfigMap: the newest, or the last good one of a refused Chatbot."""
-    live = world.child(CONFIG_MAP, config_map(bot))
+def _hash_in(name: str, world: World) -> str:
+    """Return the hash that stands in one of our ConfigMaps: of the newest content, or the last good one."""
+    live = world.child(CONFIG_MAP, name)
     return str(live.get("data", {}).get("hash", "")) if live else ""
+
+
+def _keys(raw: Manifest, world: World) -> tuple[list[Manifest], list[Problem]]:
+    """Return the ConfigMap with the bot's keys, if it needs one, and what does not fit into it."""
+    name = raw["metadata"]["name"]
+    if not world.keys and world.child(CONFIG_MAP, keys_config_map(name)) is None:
+        return [], []
+    kept = fitting(world.keys)
+    made = resources.keys_config_map(Metadata.model_validate(raw["metadata"]), kept)
+    if len(kept) == len(world.keys):
+        return [made], []
+    first = world.keys[len(kept)].name
+    text = (
+        f"{len(world.keys)} ApiKeys open this Chatbot, more than its ConfigMap holds; those from {first!r} on do not "
+        "work: delete some, or list fewer Chatbots in their `spec.scope`."
+    )
+    return [made], [Problem("TooManyKeys", text)]

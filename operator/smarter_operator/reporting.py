@@ -57,7 +57,7 @@ class Reporter:
 
 def hold_seconds(before: Status, status: Status) -> float:
     """Return how long a changed status may wait for the next change, so that a passing state costs no write."""
-    going_live = _condition(before, "Ready")[0] == "True" and _condition(status, "Ready")[1] == "OldConfig"
+    going_live = _condition(before, "Ready")[0] == "True" and _condition(status, "Ready")[1] in ("OldConfig", "OldKeys")
     if going_live or _condition(status, "ConfigLive")[1] == NOT_ASKED:
         return GOING_LIVE_SECONDS
     same = _condition(before, "Ready")[0] == _condition(status, "Ready")[0]

@@ -20,6 +20,7 @@ from smarter_crds.runtime_config import (
     unpack,
 )
 from smarter_runtime.bot import Bot, ConfigRefused, prepared
+from smarter_runtime.files import file_version
 from smarter_runtime.tools.functions import NO_WEATHER, Platform
 
 logger = logging.getLogger(__name__)
@@ -130,13 +131,4 @@ def _faults(error: ValidationError) -> str:
 
 
 def _version(directory: Path) -> object:
-    """Return what changes when a file does: Kubernetes swaps a link, so the inode is new each time."""
-    return tuple(_file_version(directory / name) for name in (CONFIG_KEY, GOOD_CONFIG_KEY))
-
-
-def _file_version(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
+    return tuple(file_version(directory / name) for name in (CONFIG_KEY, GOOD_CONFIG_KEY))

@@ -62,3 +62,7 @@ def model_failure(failure: ModelFailed) -> ApiError:
 
 def invalid(message: str, param: str | None = None, code: str = "invalid_value") -> ApiError:
     return ApiError(400, code, message, param=param)
+
+
+def unauthorized(code: str, message: str) -> ApiError:
+    return ApiError(401, code, message, kind="authentication_error", headers={"WWW-Authenticate": "Bearer"})

@@ -57,6 +57,7 @@ class Metrics:
         self.reloads = Counter(
             "smarter_config_loads_total", "Config files read, by outcome.", ("result",), registry=self.registry
         )
+        self.api_keys = Gauge("smarter_api_keys", "ApiKeys that open the bot.", registry=self.registry)
         self.lag_seconds = Histogram(
             "smarter_event_loop_lag_seconds", "How late timers fire.", buckets=_LAG_SECONDS, registry=self.registry
         )

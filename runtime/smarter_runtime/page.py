@@ -70,7 +70,7 @@ def _html(config: RuntimeConfig) -> bytes:
         "language": config.language,
         "title": config.app.title,
         "description": config.description,
-        "maintenance": _maintenance(config),
+        "notice": _maintenance(config) or config.access.notice,
         "disclosure": config.app.disclosure,
         "theme": sha256(_theme_css(config)).hexdigest()[:16],
     }
@@ -87,6 +87,7 @@ def _settings(config: RuntimeConfig) -> bytes:
         "language": config.language,
         "maxPromptCharacters": config.limits.max_prompt_characters,
         "maintenanceMessage": _maintenance(config),
+        "accessMessage": config.access.notice,
     }
     return orjson.dumps(app | safe | own)
 

@@ -83,8 +83,10 @@ class Runtime:
             await self._services.providers.close()
 
     async def refresh(self) -> None:
-        """Take a changed config into service."""
+        """Take changed keys and a changed config into service."""
         configs = self._services.configs
+        await self._services.api_keys.refresh()
+        self._services.metrics.api_keys.set(len(self._services.api_keys.ring.keys))
         if not await configs.refresh():
             return
         self._services.metrics.reloads.labels("broken" if configs.problems else "ok").inc()

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from fastapi import Request
 
+from smarter_runtime.access import Caller, caller
+from smarter_runtime.api_keys import ApiKeys
 from smarter_runtime.bot import Bot
 from smarter_runtime.configs import Configs
 from smarter_runtime.conversation import RetryPolicy
@@ -14,7 +16,7 @@ from smarter_runtime.limits import DailyTokens, Places, utc_now
 from smarter_runtime.metrics import Metrics
 from smarter_runtime.models.providers import Providers
 from smarter_runtime.page import Asset, assets
-from smarter_runtime.sessions import Sessions, Visitor
+from smarter_runtime.sessions import Sessions
 from smarter_runtime.settings import Settings
 from smarter_runtime.tools import Tool
 from smarter_runtime.tools.functions import Platform
@@ -29,6 +31,7 @@ class Services:
 
     settings: Settings
     configs: Configs
+    api_keys: ApiKeys
     providers: Providers
     sessions: Sessions
     tokens: DailyTokens
@@ -61,14 +64,15 @@ class Services:
             raise ApiError(503, "maintenance", bot.config.maintenance.message, headers=headers)
         return bot
 
-    def visitor(self, request: Request, bot: Bot) -> Visitor:
-        return self.sessions.visitor(request.headers.get("authorization"), bot.config.bot.uid)
+    def caller(self, request: Request, bot: Bot) -> Caller:
+        return caller(request.headers.get("authorization"), bot, self.api_keys, self.sessions)
 
 
 def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Services:
     return Services(
         settings=settings,
         configs=Configs(settings.config_directory, clock, _platform(settings, clock)),
+        api_keys=ApiKeys(settings.config_directory, clock),
         providers=Providers(settings.secrets_directory),
         sessions=Sessions(settings.session_seconds),
         tokens=DailyTokens(clock),

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, SignatureExpired, TimestampSigner
 
-from smarter_runtime.errors import ApiError
+from smarter_runtime.errors import ApiError, unauthorized
 
 COOKIE = "smarter-visitor"
 SECURE_COOKIE = f"__Host-{COOKIE}"
@@ -43,22 +43,22 @@ class Sessions:
         """
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
-            raise _unauthorized(
+            raise unauthorized(
                 "missing_session", "Send `Authorization: Bearer <token>`; POST /app/v1/session gives one."
             )
         try:
             return Visitor(self._signer(bot_uid).unsign(token.strip(), max_age=self.lifetime_seconds).decode())
         except SignatureExpired:
-            raise _unauthorized(
+            raise unauthorized(
                 "session_expired", "The session is over; POST /app/v1/session gives a new one."
             ) from None
         except BadSignature:
             text = "The token is not from this chatbot, or older than its last restart; POST /app/v1/session gives one."
-            raise _unauthorized("invalid_session", text) from None
+            raise unauthorized("invalid_session", text) from None
 
-    def pseudonym(self, visitor: Visitor) -> str:
-        """Return a name for the visitor that providers may see: it cannot be turned back into the id."""
-        return hmac.new(self._key, b"pseudonym:" + visitor.id.encode(), hashlib.sha256).hexdigest()[:32]
+    def pseudonym(self, caller_id: str) -> str:
+        """Return a name for a caller that providers may see: it cannot be turned back into the id."""
+        return hmac.new(self._key, b"pseudonym:" + caller_id.encode(), hashlib.sha256).hexdigest()[:32]
 
     def _signer(self, bot_uid: str) -> TimestampSigner:
         # The UID is part of the signature's salt, so that a token of one bot is foreign to every other.
@@ -96,7 +96,3 @@ def checked_origin(origin: str | None, host: str, hosts: Iterable[str]) -> str:
         text = "Sessions are given to this chatbot's own page only: `Origin` must be the address of the chatbot."
         raise ApiError(403, "foreign_origin", text, kind="permission_error")
     return parts.scheme
-
-
-def _unauthorized(code: str, message: str) -> ApiError:
-    return ApiError(401, code, message, kind="authentication_error", headers={"WWW-Authenticate": "Bearer"})

@@ -10,6 +10,7 @@ from support.api import Api, Manifest
 
 GOLDEN = Path(__file__).parents[1] / "operator" / "golden"
 CASES = sorted(path.stem for path in GOLDEN.glob("*.yaml"))
+KEYS = Path(__file__).parents[1] / "operator" / "golden-keys" / "api-keys.yaml"
 
 DRY_RUN = {"fieldManager": "smarter-operator", "force": "true", "dryRun": "All", "fieldValidation": "Strict"}
 
@@ -31,3 +32,10 @@ async def test_the_api_server_takes_the_children(api: Api, case: str) -> None:
         child["metadata"]["namespace"] = namespace
         taken = await dry_run(api, child)
         assert taken["metadata"]["name"] == child["metadata"]["name"]
+
+
+async def test_the_api_server_takes_the_keys_of_a_chatbot(api: Api) -> None:
+    namespace = await api.namespace("golden")
+    child = yaml.safe_load(KEYS.read_text(encoding="utf-8"))
+    child["metadata"]["namespace"] = namespace
+    assert (await dry_run(api, child))["data"] == child["data"]

@@ -6,16 +6,19 @@ from typing import Any
 import pytest
 import yaml
 
-from smarter_crds import Chatbot, Plugin, Provider
-from smarter_crds.compile import Allowed, Autoscaling, Platform, References, compile_chatbot
+from smarter_crds import ApiKey, Chatbot, Plugin, Provider
+from smarter_crds.compile import Allowed, Autoscaling, Platform, References, compile_chatbot, key_config
 from smarter_crds.exposure import IssuerRef
 from smarter_operator import resources
 from smarter_operator.names import APPLIED_ANNOTATION
+from smarter_operator.resources import keys_config_map
 from smarter_operator.resources.config_map import config_map, good_config
 from smarter_operator.settings import Settings
-from support.manifests import chatbot, exposed, plugin, provider
+from support.manifests import api_key, chatbot, exposed, plugin, provider
 
 GOLDEN = Path(__file__).parent / "golden"
+GOLDEN_KEYS = Path(__file__).parent / "golden-keys"
+BOT_UID = "00000000-0000-4000-8000-000000000001"
 SETTINGS = Settings(
     runtime_image="registry.example/runtime:1",
     namespace="smarter-system",
@@ -117,7 +120,7 @@ CASES: Mapping[str, dict[str, Any]] = {
 
 def children(bot: dict[str, Any], provider_spec: dict[str, Any] | None = None, **settled: Any) -> list[dict[str, Any]]:
     made = chatbot(**bot)
-    made["metadata"] |= {"uid": "00000000-0000-4000-8000-000000000001", "generation": 1}
+    made["metadata"] |= {"uid": BOT_UID, "generation": 1}
     parsed = Chatbot.model_validate(made)
     references = References(
         plugins={"returns": Plugin.model_validate(plugin())},
@@ -137,6 +140,23 @@ def test_the_children_are_those_in_the_golden_file(case: str, request: pytest.Fi
     if request.config.getoption("--write-golden", default=False):
         file.write_text(yaml.safe_dump_all(made, sort_keys=False, width=110), encoding="utf-8")
     assert made == list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+
+
+def test_the_config_map_with_the_keys_is_the_one_in_the_golden_file(request: pytest.FixtureRequest) -> None:
+    file = GOLDEN_KEYS / "api-keys.yaml"
+    spec: dict[str, Any] = {"digests": [{"sha256": "0" * 64, "notAfter": "2027-01-01T00:00:00Z"}, {"sha256": "1" * 64}]}
+    limited: dict[str, Any] = {
+        "expiresAt": "2028-01-01T00:00:00+01:00",
+        "disabled": True,
+        "displayName": "Back end of the shop",
+    }
+    made = [api_key("plain", **spec), api_key("limited", **spec, **limited)]
+    configs = [key_config(ApiKey.model_validate(each)) for each in made]
+    bot = Chatbot.model_validate(chatbot()).metadata.model_copy(update={"uid": BOT_UID})
+    child = comparable(keys_config_map(bot, [config for config in configs if config]))
+    if request.config.getoption("--write-golden", default=False):
+        file.write_text(yaml.safe_dump(child, sort_keys=False, width=110), encoding="utf-8")
+    assert child == yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(("replicas", "budgets"), [(0, 0), (1, 0), (2, 1), (5, 1)])

@@ -40,6 +40,8 @@ async def test_the_status_tells_what_is_in_service(tmp_path: Path) -> None:
         "podUid": "pod-1",
         "configHash": hash_of(FIRST),
         "loadedAt": "2026-03-14T12:00:00Z",
+        "keys": 0,
+        "keysHash": "",
         "problems": [],
     }
 

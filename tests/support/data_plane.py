@@ -32,6 +32,7 @@ class FakePod:
     address: str
     nudge: str = ""
     config_hash: str = ""
+    keys_hash: str = ""
     stubborn: bool = False
     """Whether it ignores a reload."""
     problems: list[dict[str, str]] = field(default_factory=list)
@@ -83,7 +84,7 @@ class DataPlane:
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         bot = pod["metadata"]["labels"]["smarter.sh/chatbot"]
         fake = FakePod(uid, namespace, bot, next(self._addresses), stubborn=bot in self.stubborn_bots)
-        fake.config_hash = await self._mounted(fake)
+        await self._mount(fake)
         await self._listen(fake)
         self.pods[uid] = fake
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -96,10 +97,13 @@ class DataPlane:
         if nudge != fake.nudge:
             fake.nudge = nudge
             if not fake.stubborn:
-                fake.config_hash = await self._mounted(fake)
+                await self._mount(fake)
 
-    async def _mounted(self, fake: FakePod) -> str:
-        config_map = await self._api.get("ConfigMap", fake.namespace, f"{fake.bot}-config")
+    async def _mount(self, fake: FakePod) -> None:
+        fake.config_hash, fake.keys_hash = [await self._hash(fake, what) for what in ("config", "keys")]
+
+    async def _hash(self, fake: FakePod, what: str) -> str:
+        config_map = await self._api.get("ConfigMap", fake.namespace, f"{fake.bot}-{what}")
         return str(config_map["data"]["hash"]) if config_map else ""
 
     async def _listen(self, fake: FakePod) -> None:
@@ -108,6 +112,7 @@ class DataPlane:
             answer = {
                 "podUid": fake.uid,
                 "configHash": fake.config_hash,
+                "keysHash": fake.keys_hash,
                 "loadedAt": loaded_at,
                 "problems": fake.problems,
             }

@@ -18,6 +18,7 @@ from smarter_crds.limits import Limits
 from smarter_crds.provider import Provider
 from smarter_crds.runtime_config import (
     MAX_DOCUMENT_BYTES,
+    AccessConfig,
     BotIdentity,
     LimitsConfig,
     MaintenanceConfig,
@@ -155,7 +156,11 @@ def _defaults(bot: _Bot) -> ChatbotDefaults:
 
 def _config(bot: _Bot) -> RuntimeConfig:
     spec, metadata = bot.chatbot.spec, bot.chatbot.metadata
+    access = _access(bot)
     return RuntimeConfig(
+        # A reader that knows no `access` would let everybody in.
+        schema_version=1 if access.mode == "Public" else 2,
+        access=access,
         bot=BotIdentity(name=metadata.name, namespace=metadata.namespace, uid=metadata.uid),
         description=spec.description or "",
         language=bot.language,
@@ -177,6 +182,13 @@ def _config(bot: _Bot) -> RuntimeConfig:
         limits=_limits(bot),
         maintenance=_maintenance(bot),
     )
+
+
+def _access(bot: _Bot) -> AccessConfig:
+    access = bot.chatbot.spec.access
+    if access is None or access.mode != "ApiKey":
+        return AccessConfig()
+    return AccessConfig(mode="ApiKey", notice=languages.key_only(bot.language))
 
 
 def _maintenance(bot: _Bot) -> MaintenanceConfig | None:

@@ -52,6 +52,31 @@ MAINTENANCE = {
     "zh-hant": "正在維護。請稍後再試。",
 }
 
+KEY_ONLY = {
+    "ar": "أجيب عن البرامج التي لديها مفتاح API فقط.",
+    "ca": "Només responc a programes que tenen una clau d'API.",
+    "cs": "Odpovídám pouze programům s klíčem API.",
+    "da": "Jeg svarer kun programmer med en API-nøgle.",
+    "de": "Ich antworte nur Programmen mit einem API-Schlüssel.",
+    "en": "I answer only programs that have an API key.",
+    "es": "Solo respondo a programas que tienen una clave de API.",
+    "fi": "Vastaan vain ohjelmille, joilla on API-avain.",
+    "fr": "Je ne réponds qu'aux programmes disposant d'une clé d'API.",
+    "it": "Rispondo solo ai programmi che hanno una chiave API.",
+    "ja": "APIキーを持つプログラムにのみお答えします。",
+    "ko": "API 키가 있는 프로그램에만 답합니다.",
+    "nb": "Jeg svarer bare programmer med en API-nøkkel.",
+    "nl": "Ik antwoord alleen aan programma's met een API-sleutel.",
+    "pl": "Odpowiadam tylko programom z kluczem API.",
+    "pt": "Respondo apenas a programas com uma chave de API.",
+    "ru": "Я отвечаю только программам, имеющим ключ API.",
+    "sv": "Jag svarar bara program med en API-nyckel.",
+    "tr": "Ziyaretçilerle konuşmuyorum; programlar bana API ile ulaşabilir.",
+    "uk": "Я відповідаю лише програмам із ключем API.",
+    "zh": "我只回答持有 API 密钥的程序。",
+    "zh-hant": "我只回答持有 API 金鑰的程式。",
+}
+
 _TRADITIONAL_CHINESE = ("zh-tw", "zh-hk", "zh-mo", "zh-hant")
 
 
@@ -63,6 +88,11 @@ def disclosure(language: str) -> str:
 def maintenance(language: str) -> str:
     """Return the sentence of a bot that is away; in English where we have none in `language`."""
     return _sentence(MAINTENANCE, language)
+
+
+def key_only(language: str) -> str:
+    """Return the sentence of a bot that visitors cannot talk to; in English where we have none in `language`."""
+    return _sentence(KEY_ONLY, language)
 
 
 def _sentence(sentences: Mapping[str, str], language: str) -> str:

@@ -78,7 +78,7 @@ CHATBOT: Mapping[str, Support] = {
     "exposure.allowedOrigins": NO,
     "exposure.frameAncestors": NO,
     "access": YES,
-    "access.mode": only("Public"),
+    "access.mode": YES,
     "access.identity": NO,
     "access.challenge": only("None"),
     "limits": YES,

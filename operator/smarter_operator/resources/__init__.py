@@ -10,6 +10,7 @@ from smarter_operator.resources.deployment import deployment
 from smarter_operator.resources.horizontal_pod_autoscaler import horizontal_pod_autoscaler
 from smarter_operator.resources.http_route import http_route
 from smarter_operator.resources.ingress import ingress
+from smarter_operator.resources.keys_config_map import keys_config_map
 from smarter_operator.resources.network_policy import network_policy
 from smarter_operator.resources.pod_disruption_budget import MIN_REPLICAS, pod_disruption_budget
 from smarter_operator.resources.pod_monitor import pod_monitor
@@ -17,10 +18,13 @@ from smarter_operator.resources.service import service
 from smarter_operator.resources.service_account import service_account
 from smarter_operator.settings import Settings
 
+__all__ = ["desired", "keys_config_map"]
+
 
 def desired(chatbot: Chatbot, compiled: Compiled, good: str, settings: Settings) -> list[Manifest]:
     """Return all children, in the order of application: what pods need to start comes before the Deployment."""
-    children = [service_account(chatbot), config_map(chatbot, compiled.document, good)]
+    version = compiled.config.schema_version if compiled.config else 1
+    children = [service_account(chatbot), config_map(chatbot, compiled.document, good, version)]
     if chatbot.spec.network_policy is None or chatbot.spec.network_policy.enabled is not False:
         # Also of a bot that goes offline: its pods still finish their answers.
         children.append(network_policy(chatbot, compiled, settings))

@@ -4,6 +4,7 @@ from typing import Any
 
 from smarter_crds.chatbot import Chatbot
 from smarter_crds.compile import Compiled
+from smarter_crds.keys_config import KEYS_KEY
 from smarter_crds.runtime_config import API_PORT, CONFIG_DIRECTORY, SECRETS_DIRECTORY, STATUS_PORT
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
@@ -121,7 +122,7 @@ def _mounts(compiled: Compiled) -> list[dict[str, Any]]:
 
 def _volumes(chatbot: Chatbot, compiled: Compiled) -> list[dict[str, Any]]:
     volumes: list[dict[str, Any]] = [
-        {"name": "config", "configMap": {"name": names.config_map(chatbot.metadata.name)}},
+        {"name": "config", "projected": {"sources": _config_sources(chatbot.metadata.name)}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
     ]
     if compiled.secrets:
@@ -132,3 +133,13 @@ def _volumes(chatbot: Chatbot, compiled: Compiled) -> list[dict[str, Any]]:
         ]
         volumes.append({"name": "secrets", "projected": {"sources": sources}})
     return volumes
+
+
+def _config_sources(bot: str) -> list[dict[str, Any]]:
+    """Return what lies in the folder of the config; one folder, for all of it changes at once and one watch sees it."""
+    keys = {"name": names.keys_config_map(bot), "items": [{"key": KEYS_KEY, "path": KEYS_KEY}]}
+    return [
+        {"configMap": {"name": names.config_map(bot)}},
+        # Optional: a bot that no key opens has none.
+        {"configMap": keys | {"optional": True}},
+    ]

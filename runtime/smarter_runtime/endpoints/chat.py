@@ -19,12 +19,12 @@ LONG_CHARACTERS = 20_000
 async def chat_completions(request: Request) -> Response:
     services = parts.of(request)
     bot = services.answering_bot()
-    visitor = services.visitor(request, bot)
+    caller = services.caller(request, bot)
     chat = chat_request(await json_body(request, services.settings), bot.config, services.settings.max_messages)
     services.tokens.check(bot.config.limits.tokens_per_day)
     now = services.clock()
     wishes = Wishes(
-        max_tokens=chat.max_tokens, seed=chat.seed, stop=chat.stop, client_id=services.sessions.pseudonym(visitor)
+        max_tokens=chat.max_tokens, seed=chat.seed, stop=chat.stop, client_id=services.sessions.pseudonym(caller.id)
     )
     completion = Completion(f"chatcmpl-{secrets.token_hex(16)}", int(now.timestamp()), bot.model_name)
     planning = partial(plan, bot, chat.messages, wishes, services.settings.max_history_characters, now)
@@ -37,7 +37,7 @@ async def chat_completions(request: Request) -> Response:
 async def models(request: Request) -> Response:
     services = parts.of(request)
     bot = services.answering_bot()
-    services.visitor(request, bot)
+    services.caller(request, bot)
     return Response(
         model_list(bot.model_name, int(bot.loaded_at.timestamp()), bot.config.bot.name), media_type="application/json"
     )

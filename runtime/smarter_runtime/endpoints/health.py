@@ -24,7 +24,7 @@ async def readyz(request: Request) -> Response:
 async def status(request: Request) -> Response:
     """Answer 200 even while nothing is served (the hash is empty then): the problems are what a reader needs most."""
     body = _status(parts.of(request))
-    return Response(body.model_dump_json(by_alias=True), media_type="application/json")
+    return Response(body.model_dump_json(by_alias=True, exclude_none=True), media_type="application/json")
 
 
 async def metrics(request: Request) -> Response:
@@ -32,10 +32,13 @@ async def metrics(request: Request) -> Response:
 
 
 def _status(services: Services) -> RuntimeStatus:
-    bot = services.configs.bot
+    bot, ring = services.configs.bot, services.api_keys.ring
+    of_bot = (*services.providers.problems(bot.config), *bot.problems) if bot else ()
     return RuntimeStatus(
         pod_uid=services.settings.pod_uid,
         config_hash=bot.config_hash if bot else "",
         loaded_at=bot.loaded_at if bot else services.clock(),
-        problems=services.configs.problems + ((*services.providers.problems(bot.config), *bot.problems) if bot else ()),
+        keys=len(ring.keys),
+        keys_hash=ring.hash,
+        problems=(*services.configs.problems, *ring.problems, *of_bot),
     )

@@ -4,6 +4,7 @@ import orjson
 from fastapi import Request, Response
 
 from smarter_runtime import services as parts
+from smarter_runtime.access import check_visitors_are_let_in
 from smarter_runtime.endpoints.body import json_body
 from smarter_runtime.errors import ApiError
 from smarter_runtime.sessions import COOKIE, SECURE_COOKIE, checked_origin, known_or_new, visitor_cookie
@@ -46,6 +47,7 @@ async def session(request: Request) -> Response:
     bot = services.bot()
     host = request.headers.get("host", "")
     scheme = checked_origin(request.headers.get("origin"), host, bot.config.hosts)
+    check_visitors_are_let_in(bot)
     await json_body(request, services.settings)
     is_https = scheme == "https"
     visitor = known_or_new(request.cookies.get(SECURE_COOKIE if is_https else COOKIE))

@@ -50,7 +50,7 @@ let token = "";
 let messages = [];
 /** What aborts the answer in progress; null when there is none. Every button follows from it. */
 let running = null;
-/** The timer that looks whether the bot is back from maintenance. */
+/** The timer that looks whether the bot is back. */
 let looking = 0;
 
 class ChatError extends Error {
@@ -103,12 +103,12 @@ async function failureOf(response) {
   } catch {
     // A proxy's error page: the status says enough.
   }
-  if (error.code === "maintenance") goAway(error.message);
+  if (isAway(error.code)) goAway(error.message);
   return new ChatError(failureText(error.code, response.status, error.message));
 }
 
 function failureText(code, status, message) {
-  if (code === "maintenance") return message;
+  if (isAway(code)) return message;
   if (code === "insufficient_quota") return texts.used;
   if (code === "context_length_exceeded" || status === 413) return texts.long;
   if (status === 429 || status === 503) return texts.busy;
@@ -289,7 +289,15 @@ function welcome() {
   thread.append(list);
 }
 
-// ---- maintenance
+// ---- maintenance, and bots that talk to programs only
+
+function isAway(code) {
+  return code === "maintenance" || code === "api_key_required";
+}
+
+function awayMessage(settings) {
+  return settings.maintenanceMessage || settings.accessMessage;
+}
 
 function goAway(text) {
   byId("notice").textContent = text;
@@ -306,7 +314,7 @@ function lookLater() {
 async function lookAgain() {
   try {
     const response = await fetch("/app/v1/config");
-    if (response.ok && !(await response.json()).maintenanceMessage) return comeBack();
+    if (response.ok && !awayMessage(await response.json())) return comeBack();
   } catch {
     // It cannot be reached at all: it is still away.
   }
@@ -402,7 +410,7 @@ async function start() {
   bot = await response.json();
   showSkin();
   listen();
-  if (bot.maintenanceMessage) goAway(bot.maintenanceMessage);
+  if (awayMessage(bot)) goAway(awayMessage(bot));
   else welcome();
   refreshButtons();
 }
