@@ -1,7 +1,7 @@
 """Everything that tells one cluster from another: its folder, its addresses, its ports, and its record on disk."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -97,4 +97,8 @@ def _records(state: Path) -> list[Record]:
 
 
 def _read(path: Path) -> Record | None:
-    return Record(**json.loads(path.read_text())) if path.is_file() else None
+    if not path.is_file():
+        return None
+    # Another version of this program may have written it and know more.
+    known = {each.name for each in fields(Record)}
+    return Record(**{name: value for name, value in json.loads(path.read_text()).items() if name in known})

@@ -147,7 +147,7 @@ class ApiKeyReconciler:
         end = next_end(key, tuple(IssuedDigest.model_validate(each) for each in result.issued), now)
         waits = [held, LOOK_AGAIN_SECONDS if result.refused else None]
         # A token whose time is over is dropped a moment later, not a moment before.
-        waits.append(min((end - now).total_seconds() + 1, LONGEST_WAIT_SECONDS) if end else None)
+        waits.append(min(max((end - now).total_seconds(), 0) + 1, LONGEST_WAIT_SECONDS) if end else None)
         return min((wait for wait in waits if wait is not None), default=None)
 
 

@@ -91,10 +91,11 @@ def with_secret(key: ApiKey, entries: Sequence[IssuedDigest], token: Token, now:
 
 
 def next_end(key: ApiKey, entries: Sequence[IssuedDigest], now: datetime) -> datetime | None:
-    """Return the next moment at which a token or the whole key ends, if one is ahead."""
-    ends = [each.not_after for each in entries] + [each.not_after for each in key.spec.digests]
-    ends.append(key.spec.expires_at)
-    return min((end for end in ends if end is not None and end > now), default=None)
+    """Return the next moment at which there is something to do: a token or the whole key ends, or a token has ended."""
+    ends = [each.not_after for each in key.spec.digests] + [key.spec.expires_at]
+    ahead = [end for end in ends if end is not None and end > now]
+    ahead += [each.not_after for each in entries if each.not_after is not None]
+    return min(ahead, default=None)
 
 
 def secret_name(key: str, sha256: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from smarter_operator.cluster import ClusterError, Manifest, Rejected, Unavailable
-from smarter_operator.kinds import Kind
+from smarter_operator.kinds import API_KEY, Kind
 from support.fake_cluster import FakeCluster
 from support.manifests import api_key, chatbot, provider
 from support.operator_harness import Harness, virtual_now
@@ -265,6 +265,19 @@ async def test_an_overlap_can_be_cut_short_and_is_never_prolonged() -> None:
         await running.settle()
         assert issued(cluster)[1]["notAfter"] == "2026-11-23T12:00:05Z"
         rotated(cluster, 2, overlapSeconds=0)
+        await running.settle()
+        assert [each["rotation"] for each in issued(cluster)] == [2]
+        assert tidy(cluster)
+
+
+@virtual_time
+async def test_a_token_that_is_over_at_once_goes_although_no_event_tells_of_it() -> None:
+    cluster = acme(api_key(overlapSeconds=0))
+    async with harness(cluster) as running:
+        # The answer to a write comes before its event, which then is no news.
+        told, cluster.on_change = cluster.on_change, lambda kind, manifest, gone: None
+        edited = cluster.edit("ApiKey", "backend", spec=api_key(generate={"rotation": 2}, overlapSeconds=0)["spec"])
+        told(API_KEY, edited, False)
         await running.settle()
         assert [each["rotation"] for each in issued(cluster)] == [2]
         assert tidy(cluster)
