@@ -16,7 +16,7 @@ from smarter_crds.fields import (
     RequiredText,
 )
 from smarter_crds.references import SecretKeyRef
-from smarter_crds.status import SharedStatus
+from smarter_crds.status import TypedStatus
 
 ProviderType = Literal[
     "OpenAI",
@@ -132,4 +132,4 @@ class Provider(ApiModel):
 
     metadata: Metadata
     spec: ProviderSpec
-    status: SharedStatus = SharedStatus()
+    status: TypedStatus = TypedStatus()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from smarter_crds.base import GROUP, VERSION
-from smarter_crds.compile.support import SUPPORT, Support
+from smarter_crds.compile.support import NOTES, SUPPORT, Support
 from smarter_crds.kinds import KINDS, Kind
 from smarter_crds.schema import Schema, structural_schema
 
@@ -54,6 +54,8 @@ def supported_fields() -> str:
         if table is None:
             parts.append("The whole kind does not work yet.\n")
             continue
+        if name in NOTES:
+            parts.append(f"{NOTES[name]}\n")
         spec = structural_schema(KINDS[name].model)["properties"]["spec"]
         rows = ((f"`{field.path}`", _says(support_of(field.path, table))) for field in fields(spec))
         parts.append(_table(("Field of `spec`", "Works"), rows))

@@ -202,11 +202,20 @@ class RuntimeConfig(ApiModel):
     """Set while the bot is away: page and API say so, and no model is asked."""
 
 
+class ResourceName(ApiModel):
+    """A resource of the bot's namespace."""
+
+    kind: str
+    name: str
+
+
 class RuntimeProblem(ApiModel):
     """Something in the pod that a person should know, such as a missing Secret key or a config that does not load."""
 
     reason: str
     message: str
+    resource: ResourceName | None = None
+    """The Provider, connection or Store that the problem is with; None: the bot itself."""
 
 
 class RuntimeStatus(ApiModel):

@@ -7,7 +7,7 @@ from pydantic import Field
 from smarter_crds.base import ApiModel, Metadata, Rule
 from smarter_crds.fields import Address, AllowedCidrs, Port, RequiredText
 from smarter_crds.references import CredentialsSecret, Proxy, SecretKeyRef, Tls
-from smarter_crds.status import SharedStatus
+from smarter_crds.status import TypedStatus
 
 Engine = Literal["PostgreSQL", "MySQL", "MariaDB", "SQLServer", "Oracle", "SQLite"]
 
@@ -76,4 +76,4 @@ class SqlConnection(ApiModel):
 
     metadata: Metadata
     spec: SqlConnectionSpec
-    status: SharedStatus = SharedStatus()
+    status: TypedStatus = TypedStatus()

@@ -18,3 +18,9 @@ class SharedStatus(ApiModel):
     conditions: ConditionList = Field(
         (), max_length=16, description="What was observed: `Ready` sums up the others, `Accepted` judges the spec."
     )
+
+
+class TypedStatus(SharedStatus):
+    """Status of a resource of which there are several types."""
+
+    type: str | None = Field(None, max_length=63, description="Type of the resource.")

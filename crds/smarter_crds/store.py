@@ -7,7 +7,7 @@ from pydantic import Field
 from smarter_crds.base import ApiModel, Metadata
 from smarter_crds.fields import Address, AllowedCidrs, Port, RequiredText
 from smarter_crds.references import CredentialsSecret, Tls
-from smarter_crds.status import SharedStatus
+from smarter_crds.status import TypedStatus
 
 StoreType = Literal["Redis", "PostgreSQL"]
 
@@ -36,4 +36,4 @@ class Store(ApiModel):
 
     metadata: Metadata
     spec: StoreSpec
-    status: SharedStatus = SharedStatus()
+    status: TypedStatus = TypedStatus()

@@ -3,15 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from smarter_crds.api_connection import ApiConnection
 from smarter_crds.base import ApiModel
 from smarter_crds.chatbot import Chatbot
 from smarter_crds.compile import Platform, Problem, References, check_content, compile_chatbot, parse
+from smarter_crds.compile.connections import check_api_connection, check_sql_connection, check_store
 from smarter_crds.compile.plugins import plugin_warnings
 from smarter_crds.compile.providers import provider_warnings
 from smarter_crds.compile.support import SUPPORT, check_unsupported, unsupported
 from smarter_crds.kinds import KINDS
 from smarter_crds.plugin import Plugin
 from smarter_crds.provider import Provider
+from smarter_crds.sql_connection import SqlConnection
+from smarter_crds.store import Store
 from smarter_operator.cache import Cache, references_of
 from smarter_operator.cluster import Manifest
 from smarter_operator.kinds import BY_NAME, CHATBOT, Kind
@@ -117,6 +121,12 @@ def _own_problems(kind: Kind, resource: ApiModel) -> Iterator[Problem]:
     yield from check_unsupported(kind.name) if table is None else unsupported(spec, table)
     if isinstance(resource, Plugin):
         yield from check_content(resource)
+    if isinstance(resource, SqlConnection):
+        yield from check_sql_connection(resource)
+    if isinstance(resource, ApiConnection):
+        yield from check_api_connection(resource)
+    if isinstance(resource, Store):
+        yield from check_store(resource)
 
 
 def _own_remarks(resource: ApiModel) -> Iterator[str]:

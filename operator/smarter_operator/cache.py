@@ -7,6 +7,7 @@ from typing import Any
 
 from smarter_operator.cluster import Manifest
 from smarter_operator.kinds import (
+    API_CONNECTION,
     API_KEY,
     CHATBOT,
     CHATBOT_LABEL,
@@ -15,6 +16,7 @@ from smarter_operator.kinds import (
     PLUGIN,
     POD,
     PROVIDER,
+    SQL_CONNECTION,
     STORE,
     Kind,
 )
@@ -61,6 +63,22 @@ class Cache:
         direct = self._users.get((kind.name, (namespace, name)), set())
         through = [self._users.get(user, set()) for user in direct if user[0] == PLUGIN.name]
         return frozenset(user for users in (direct, *through) for kind_name, user in users if kind_name == CHATBOT.name)
+
+    def plugins_with(self, kind: Kind, namespace: str, name: str) -> list[ObjectName]:
+        """Return the Plugins that refer to this object."""
+        users = self._users.get((kind.name, (namespace, name)), ())
+        return sorted(user for kind_name, user in users if kind_name == PLUGIN.name)
+
+    def used_by(self, namespace: str, chatbot: str) -> set[Reference]:
+        """Return what the Chatbot refers to, directly or through a Plugin."""
+        raw = self.get(CHATBOT, namespace, chatbot)
+        return self.reached(CHATBOT, raw) if raw else set()
+
+    def reached(self, kind: Kind, manifest: Manifest) -> set[Reference]:
+        """Return what an object refers to, directly or through a Plugin."""
+        direct = references_of(kind, manifest)
+        plugins = [self.get(PLUGIN, *name) for kind_name, name in direct if kind_name == PLUGIN.name]
+        return direct.union(*(references_of(PLUGIN, plugin) for plugin in plugins if plugin))
 
     def keys_of(self, namespace: str, chatbot: str) -> list[Manifest]:
         """Return the ApiKeys that open a Chatbot of this name, whether it exists or not; by name."""
@@ -137,7 +155,11 @@ def references_of(kind: Kind, manifest: Manifest) -> set[Reference]:
     if kind is CHATBOT:
         found = _chatbot_references(spec)
     elif kind is PLUGIN:
-        found = [(PROVIDER.name, _referenced(spec.get("prompt", {}).get("model", {}), "providerRef"))]
+        found = [
+            (PROVIDER.name, _referenced(spec.get("prompt", {}).get("model", {}), "providerRef")),
+            (SQL_CONNECTION.name, _referenced(spec.get("sql", {}), "connectionRef")),
+            (API_CONNECTION.name, _referenced(spec.get("api", {}), "connectionRef")),
+        ]
     elif kind is API_KEY:
         found = [(CHATBOT.name, str(name)) for name in _listed(spec) or ()]
     else:

@@ -19,6 +19,7 @@ from smarter_operator.kinds import (
     API_KEY,
     BY_NAME,
     CHATBOT,
+    CHATBOT_LABEL,
     DEPLOYMENT,
     HOST_CLAIM,
     NAMESPACE,
@@ -28,7 +29,7 @@ from smarter_operator.kinds import (
     Kind,
 )
 from smarter_operator.leader import Elector
-from smarter_operator.pods import PodProber, PodReports, StatusClient
+from smarter_operator.pods import PodProber, PodReport, PodReports, StatusClient
 from smarter_operator.probes import HostClient, HostKey, HostProber
 from smarter_operator.reconcile import ChatbotReconciler
 from smarter_operator.references import ReferenceReconciler
@@ -81,7 +82,7 @@ class Engine:
         self._relisted = asyncio.Event()
         self.queue: WorkQueue[watching.Key] = WorkQueue(self._process, settings.workers)
         reports = PodReports()
-        self._prober = PodProber(self.cache, cluster, client, reports, self._chatbot_is_to_be_judged)
+        self._prober = PodProber(self.cache, cluster, client, reports, self._pod_says_something_new)
         self._pods: WorkQueue[ObjectName] = WorkQueue(self._prober.probe, settings.pod_probers)
         self._hosts: HostProber | None = None
         if host_client is not None and settings.probe_seconds > 0:
@@ -105,7 +106,7 @@ class Engine:
             rollouts=self._rollouts,
         )
         uses = UseReporter(cluster, self.cache)
-        self._references = ReferenceReconciler(cache=self.cache, reporter=uses, now=now)
+        self._references = ReferenceReconciler(cache=self.cache, reports=reports, reporter=uses, now=now)
         self._api_keys = ApiKeyReconciler(cluster=cluster, cache=self.cache, reporter=uses, now=now)
 
     def event(self, kind: Kind, manifest: Manifest, *, gone: bool) -> None:
@@ -226,7 +227,8 @@ class Engine:
         pod = change.after or change.before
         assert pod is not None
         if change.after is None:
-            self._prober.forget_pod(pod["metadata"]["uid"])
+            chatbot = (pod["metadata"]["namespace"], str(pod["metadata"]["labels"][CHATBOT_LABEL]))
+            self._prober.forget_pod(chatbot, pod["metadata"]["uid"])
         else:
             self._pods.add((pod["metadata"]["namespace"], pod["metadata"]["name"]))
 
@@ -248,6 +250,16 @@ class Engine:
     def _may_roll_out(self, chatbot: ObjectName) -> None:
         self.queue.add((CHATBOT.name, *chatbot), urgent=False)
 
+    def _pod_says_something_new(self, chatbot: ObjectName, before: PodReport | None, after: PodReport) -> None:
+        self._chatbot_is_to_be_judged(chatbot)
+        for kind_name, name in _named(before) | _named(after):
+            self.queue.add((kind_name, chatbot[0], name), after_seconds=USERS_SECONDS)
+        if before is None:
+            # What was not ready when we started may be ready by now; only what the pods say can tell.
+            for kind_name, used in self.cache.used_by(*chatbot):
+                if _is_unready(self.cache.get(BY_NAME[kind_name], *used)):
+                    self.queue.add((kind_name, *used), after_seconds=USERS_SECONDS)
+
     async def _process(self, key: watching.Key) -> float | None:
         kind_name, namespace, name = key
         started, result = time.perf_counter(), "error"
@@ -263,3 +275,14 @@ class Engine:
         finally:
             metrics.RECONCILES.labels(kind_name, result).inc()
             metrics.RECONCILE_SECONDS.labels(kind_name).observe(time.perf_counter() - started)
+
+
+def _named(report: PodReport | None) -> set[tuple[str, str]]:
+    """Return kind and name of the resources with which a pod has a problem."""
+    resources = {problem.resource for problem in report.problems} if report else set()
+    return {(each.kind, each.name) for each in resources if each is not None and each.kind in BY_NAME}
+
+
+def _is_unready(raw: Manifest | None) -> bool:
+    conditions = raw.get("status", {}).get("conditions", []) if raw else []
+    return any(condition["type"] == "Ready" and condition["status"] != "True" for condition in conditions)

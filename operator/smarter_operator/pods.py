@@ -63,6 +63,10 @@ class _Wait:
     nudged_at: float = float("-inf")
 
 
+OnChange = Callable[[ObjectName, PodReport | None, PodReport], None]
+"""Is told the Chatbot and what the pod said before (None: it was never asked) and now."""
+
+
 class PodReports:
     """The last report of every pod, by its UID."""
 
@@ -72,14 +76,14 @@ class PodReports:
     def of(self, uids: Iterable[str]) -> Mapping[str, PodReport]:
         return {uid: self._reports[uid] for uid in uids if uid in self._reports}
 
-    def put(self, uid: str, report: PodReport) -> bool:
-        """Remember a report; returns whether it differs from the one before."""
-        changed = self._reports.get(uid) != report
+    def put(self, uid: str, report: PodReport) -> PodReport | None:
+        """Remember a report; returns the one before."""
+        before = self._reports.get(uid)
         self._reports[uid] = report
-        return changed
+        return before
 
-    def forget(self, uid: str) -> None:
-        self._reports.pop(uid, None)
+    def forget(self, uid: str) -> PodReport | None:
+        return self._reports.pop(uid, None)
 
 
 class PodProber:
@@ -91,7 +95,7 @@ class PodProber:
         cluster: Cluster,
         client: StatusClient,
         reports: PodReports,
-        on_change: Callable[[ObjectName], None],
+        on_change: OnChange,
     ) -> None:
         self._cache = cache
         self._cluster = cluster
@@ -120,16 +124,19 @@ class PodProber:
         chatbot = (key[0], str(pod["metadata"]["labels"][CHATBOT_LABEL]))
         uid, wanted = pod["metadata"]["uid"], self._wanted.get(chatbot, Wanted())
         report = await self._ask(address, uid)
-        if self._reports.put(uid, report):
-            self._on_change(chatbot)
+        before = self._reports.put(uid, report)
+        if before != report:
+            self._on_change(chatbot, before, report)
         if not wanted.config_hash or report.serves(wanted):
             self._waits.pop(uid, None)
             return ASK_AGAIN_SECONDS * random.uniform(0.8, 1.2)
         return await self._wait(pod, wanted, answered=bool(report.config_hash))
 
-    def forget_pod(self, uid: str) -> None:
+    def forget_pod(self, chatbot: ObjectName, uid: str) -> None:
         self._waits.pop(uid, None)
-        self._reports.forget(uid)
+        before = self._reports.forget(uid)
+        if before is not None and before.problems:
+            self._on_change(chatbot, before, PodReport())
 
     async def _ask(self, address: str, uid: str) -> PodReport:
         status = await self._client.ask(address)

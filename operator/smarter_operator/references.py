@@ -1,19 +1,31 @@
 """The status of everything that Chatbots refer to: whether it is usable, and how many use it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from smarter_crds.compile import Problem, check_plugin, check_provider, check_unsupported, parse
-from smarter_crds.plugin import Plugin
-from smarter_crds.provider import Provider
-from smarter_operator.cache import Cache
+from smarter_crds.compile import Judgement, judge
+from smarter_crds.runtime_config import RuntimeProblem
+from smarter_operator.cache import Cache, references_of
 from smarter_operator.cluster import Manifest
 from smarter_operator.findings import Verdict
-from smarter_operator.kinds import PLUGIN, PROVIDER, Kind
+from smarter_operator.kinds import API_CONNECTION, BY_NAME, PLUGIN, POD, PROVIDER, SQL_CONNECTION, STORE, Kind
+from smarter_operator.pods import PodReports
 from smarter_operator.reporting import UseReporter
 from smarter_operator.status import dated
+
+_TYPE_FIELDS = {PLUGIN.name: "type", PROVIDER.name: "type", STORE.name: "type", SQL_CONNECTION.name: "engine"}
+_CONNECTIONS = (SQL_CONNECTION.name, API_CONNECTION.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What the pods of all users say about one resource."""
+
+    problem: RuntimeProblem | None = None
+    is_complete: bool = True
+    """Whether all of them have been asked since this operator started."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +33,7 @@ class ReferenceReconciler:
     """Keeps the status of Plugins, Providers, connections and Stores."""
 
     cache: Cache
+    reports: PodReports
     reporter: UseReporter
     now: Callable[[], datetime]
 
@@ -30,28 +43,71 @@ class ReferenceReconciler:
         if raw is None or "deletionTimestamp" in raw["metadata"]:
             self.reporter.forget(kind, (namespace, name))
             return None
-        used_by = len(self.cache.users(kind, namespace, name))
-        return await self.reporter.report(kind, raw, reference_status(kind, raw, used_by, self.now()))
+        status: dict[str, Any] = {
+            "observedGeneration": raw["metadata"]["generation"],
+            "usedBy": len(self.cache.users(kind, namespace, name)),
+            "conditions": dated(self._verdicts(kind, raw), raw, self.now()),
+        }
+        if kind.name in _TYPE_FIELDS:
+            status["type"] = raw["spec"].get(_TYPE_FIELDS[kind.name], "")
+        return await self.reporter.report(kind, raw, status)
+
+    def _verdicts(self, kind: Kind, raw: Manifest) -> dict[str, Verdict]:
+        found = {"Accepted": accepted(judge(kind.name, raw))}
+        if kind is PLUGIN:
+            found["ConnectionResolved"] = self._connection(raw)
+        ready = next((verdict for verdict in found.values() if verdict[0] != "True"), None)
+        return found | {"Ready": ready or self._ready(kind, raw)}
+
+    def _connection(self, plugin: Manifest) -> Verdict:
+        for kind_name, (namespace, name) in sorted(references_of(PLUGIN, plugin)):
+            if kind_name not in _CONNECTIONS:
+                continue
+            raw = self.cache.get(BY_NAME[kind_name], namespace, name)
+            if raw is None:
+                text = f"{kind_name} {name!r} is not in namespace {namespace!r}; create it, or name another."
+                return "False", "ConnectionNotFound", text
+            status, _, message = accepted(judge(kind_name, raw))
+            if status != "True":
+                return "False", "ConnectionNotAccepted", f"{kind_name} {name!r} is not accepted: {message}"
+            return "True", "Resolved", f"{kind_name} {name!r} is there and accepted."
+        return "True", "NoneNeeded", "The Plugin needs no connection."
+
+    def _ready(self, kind: Kind, raw: Manifest) -> Verdict:
+        if kind is PLUGIN:
+            return "True", "Ready", "It can be used."
+        said = self._said(kind, raw)
+        if said.problem is not None:
+            return "False", said.problem.reason, said.problem.message
+        before = {condition["type"]: condition for condition in raw.get("status", {}).get("conditions", [])}
+        ready = before.get("Ready", {})
+        if not said.is_complete and before.get("Accepted", {}).get("status") == "True" and ready.get("status"):
+            # Who has not been asked yet takes nothing back.
+            return ready["status"], ready["reason"], ready["message"]
+        return "True", "Ready", "It is accepted, and no pod that uses it reports a problem with it."
+
+    def _said(self, kind: Kind, raw: Manifest) -> Said:
+        namespace, name = raw["metadata"]["namespace"], raw["metadata"]["name"]
+        uids = [pod["metadata"]["uid"] for pod in self._pods(kind, namespace, name)]
+        reports = self.reports.of(uids)
+        problems = [
+            problem
+            for report in reports.values()
+            for problem in report.problems
+            if problem.resource and (problem.resource.kind, problem.resource.name) == (kind.name, name)
+        ]
+        # The smallest, so that the order in which pods answer changes nothing.
+        first = min(problems, key=lambda problem: (problem.reason, problem.message), default=None)
+        return Said(problem=first, is_complete=len(reports) == len(uids))
+
+    def _pods(self, kind: Kind, namespace: str, name: str) -> Iterator[Manifest]:
+        for user in self.cache.users(kind, namespace, name):
+            pods = self.cache.children(POD, *user).values()
+            yield from (pod for pod in pods if "deletionTimestamp" not in pod["metadata"])
 
 
-def reference_status(kind: Kind, raw: Manifest, used_by: int, now: datetime) -> dict[str, Any]:
-    problems = _problems(kind, raw)
-    verdict: Verdict = ("True", "Accepted", "It can be used.")
+def accepted(judgement: Judgement) -> Verdict:
+    problems = judgement.problems
     if problems:
-        verdict = ("False", problems[0].reason, " ".join(problem.message for problem in problems[:3]))
-    status: dict[str, Any] = {
-        "observedGeneration": raw["metadata"]["generation"],
-        "usedBy": used_by,
-        "conditions": dated({"Accepted": verdict, "Ready": verdict}, raw, now),
-    }
-    return status | ({"type": raw["spec"]["type"]} if kind is PLUGIN else {})
-
-
-def _problems(kind: Kind, raw: Manifest) -> tuple[Problem, ...]:
-    if kind is PLUGIN:
-        plugin = parse(Plugin, raw)
-        return (plugin,) if isinstance(plugin, Problem) else check_plugin(plugin)
-    if kind is PROVIDER:
-        provider = parse(Provider, raw)
-        return (provider,) if isinstance(provider, Problem) else check_provider(provider)
-    return check_unsupported(kind.name)
+        return "False", problems[0].reason, " ".join(problem.message for problem in problems[:3])
+    return "True", "Accepted", " ".join(["It can be used.", *judgement.warnings])

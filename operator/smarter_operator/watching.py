@@ -2,9 +2,19 @@
 
 from collections.abc import Iterator
 
-from smarter_operator.cache import Cache, Change, ObjectName, references_of
+from smarter_operator.cache import Cache, Change, ObjectName
 from smarter_operator.cluster import Manifest
-from smarter_operator.kinds import API_KEY, CHATBOT, CHATBOT_LABEL, CHILDREN, HOST_CLAIM, NAMESPACE, POD, REFERENCED
+from smarter_operator.kinds import (
+    API_KEY,
+    CHATBOT,
+    CHATBOT_LABEL,
+    CHILDREN,
+    HOST_CLAIM,
+    NAMESPACE,
+    PLUGIN,
+    POD,
+    REFERENCED,
+)
 
 Key = tuple[str, str, str]
 """Name of the kind, namespace, name."""
@@ -34,6 +44,7 @@ def urgent_keys(change: Change, cache: Cache) -> Iterator[Key]:
         if _spec_changed(change):
             _, namespace, name = key_of(change.kind.name, manifest)
             yield from ((CHATBOT.name, *user) for user in cache.users(change.kind, namespace, name))
+            yield from ((PLUGIN.name, *user) for user in cache.plugins_with(change.kind, namespace, name))
     elif change.kind in CHILDREN or (change.kind is POD and _pod_changed(change)):
         yield from _labelled(change)
     elif change.kind is HOST_CLAIM:
@@ -51,11 +62,11 @@ def _labelled(change: Change) -> set[Key]:
 
 def patient_keys(change: Change, cache: Cache) -> set[Key]:
     """Return the resources whose count of users the change may touch."""
-    if change.kind is not CHATBOT:
+    if change.kind not in (CHATBOT, PLUGIN):
         return set()
-    before, after = (references_of(CHATBOT, side) if side else set() for side in (change.before, change.after))
+    before, after = (cache.reached(change.kind, side) if side else set() for side in (change.before, change.after))
     found = {(kind_name, *name) for kind_name, name in before ^ after}
-    if (change.before is None) != (change.after is None):
+    if change.kind is CHATBOT and (change.before is None) != (change.after is None):
         _, namespace, name = key_of(CHATBOT.name, change.after or change.before or {})
         found |= {key_of(API_KEY.name, key) for key in cache.keys_of(namespace, name)}
     return found

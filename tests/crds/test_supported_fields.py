@@ -16,6 +16,7 @@ from smarter_crds.compile import (
     check_provider,
     check_unsupported,
     compile_chatbot,
+    judge,
     parse,
 )
 from smarter_crds.compile.support import SUPPORT
@@ -69,6 +70,8 @@ def refusals(kind: str, manifest: Manifest) -> list[str]:
         problems = compile_chatbot(parsed, References(), Platform(limits=PlatformLimits(tokens_per_day=1))).problems
     elif isinstance(parsed, ApiKey):
         problems = check_api_key(parsed)
+    elif not isinstance(parsed, Plugin | Provider):
+        problems = judge(kind, manifest).problems
     else:
         assert isinstance(parsed, Plugin | Provider)
         problems = check_plugin(parsed) if isinstance(parsed, Plugin) else check_provider(parsed)
@@ -89,6 +92,9 @@ def with_field(kind: str, path: str, value: object) -> Manifest:
 
 
 def beside(kind: str, path: str, value: object) -> Iterator[tuple[str, object]]:
+    if kind == "ApiConnection" and path.startswith("auth."):
+        # Each type requires members of its own; the sample has those of all.
+        yield "auth", sample(kind, "auth")
     if (kind, path) == ("ApiKey", "scope.type"):
         yield "scope.chatbots", ["support"]
     if path == "selector.match":
@@ -154,13 +160,6 @@ def test_every_restricted_value_is_one_that_the_api_knows(kind: str) -> None:
     known = {path: field.schema.get("enum", [True, False]) for path, field in spec_fields(kind).items()}
     strangers = {path: set(support.values) - set(known[path]) for path, support in TABLES[kind].items()}
     assert {path: found for path, found in strangers.items() if found} == {}
-
-
-@pytest.mark.parametrize("kind", [kind for kind, table in SUPPORT.items() if table is None])
-def test_a_kind_that_does_not_work_yet_is_refused_by_name(kind: str) -> None:
-    assert check_unsupported(kind) == (
-        Problem("NotSupported", f"The kind {kind} is not supported yet; delete the resource."),
-    )
 
 
 @pytest.mark.parametrize("kind", TABLES)

@@ -243,22 +243,24 @@ async def test_a_field_that_does_not_work_yet_is_refused_by_name(api: Api, names
     assert await children(api, namespace) == []
 
 
-async def test_kinds_that_do_not_work_yet_say_so(api: Api, namespace: str, kubectl: Kubectl) -> None:
+async def test_a_store_says_whether_it_can_be_used(api: Api, namespace: str, kubectl: Kubectl) -> None:
     store = {
         "apiVersion": "smarter.sh/v1alpha1",
         "kind": "Store",
         "metadata": {"name": "main", "namespace": namespace},
-        "spec": {"type": "Redis", "host": "redis.example"},
+        "spec": {"type": "Redis", "host": "10.0.0.7"},
     }
     await api.apply(store)
 
-    async def said() -> bool:
+    async def said(reason: str) -> bool:
         found = await api.get("Store", namespace, "main") or {}
         conditions = {c["type"]: c for c in found.get("status", {}).get("conditions", [])}
-        return bool(conditions.get("Ready", {}).get("reason") == "NotSupported")
+        return bool(conditions.get("Ready", {}).get("reason") == reason)
 
-    await eventually(said)
+    await eventually(lambda: said("AddressNotAllowed"))
     assert "False" in kubectl("get", "stores", "-n", namespace).stdout
+    await api.apply({**store, "spec": {"type": "Redis", "host": "redis.example"}})
+    await eventually(lambda: said("Ready"))
 
 
 async def test_quota_is_a_reason_and_goes_away_with_its_cause(api: Api, namespace: str) -> None:

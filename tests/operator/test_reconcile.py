@@ -387,7 +387,11 @@ async def test_plugins_and_providers_say_whether_they_are_usable_and_how_many_us
         await harness.settle(30)
         status = cluster.status("Plugin", "returns")
         assert (status["usedBy"], status["type"]) == (2, "Static")
-        assert {c["type"]: c["status"] for c in status["conditions"]} == {"Accepted": "True", "Ready": "True"}
+        assert [(c["type"], c["status"]) for c in status["conditions"]] == [
+            ("Accepted", "True"),
+            ("ConnectionResolved", "True"),
+            ("Ready", "True"),
+        ]
         assert cluster.status("Provider", "demo")["usedBy"] == 2
 
 

@@ -3,6 +3,7 @@
 from smarter_crds.compile.allowed import Allowed
 from smarter_crds.compile.chatbot import compile_chatbot
 from smarter_crds.compile.exposure import default_host
+from smarter_crds.compile.judge import Judgement, judge
 from smarter_crds.compile.keys import check_api_key, expires, is_issued, key_config
 from smarter_crds.compile.model import Autoscaling, Compiled, Platform, PlatformLimits, References, SecretFile, Settled
 from smarter_crds.compile.plugins import check_content, check_plugin
@@ -14,6 +15,7 @@ __all__ = [
     "Allowed",
     "Autoscaling",
     "Compiled",
+    "Judgement",
     "Platform",
     "PlatformLimits",
     "Problem",
@@ -29,6 +31,7 @@ __all__ = [
     "default_host",
     "expires",
     "is_issued",
+    "judge",
     "key_config",
     "parse",
 ]

@@ -175,6 +175,47 @@ PROVIDER: Mapping[str, Support] = {
     "langchain": NO,
 }
 
+
+def _all(*paths: str) -> Mapping[str, Support]:
+    return dict.fromkeys(paths, YES)
+
+
+def _credentials(path: str) -> tuple[str, ...]:
+    return (path, f"{path}.name", f"{path}.usernameKey", f"{path}.passwordKey")
+
+
+def _key(path: str) -> tuple[str, ...]:
+    return (path, f"{path}.name", f"{path}.key")
+
+
+_TLS = (
+    *("tls", "tls.mode", *_key("tls.caSecret")),
+    *("tls.clientCertSecret", "tls.clientCertSecret.name", "tls.clientCertSecret.key"),
+)
+
+_PROXY = ("proxy", "proxy.url", *_credentials("proxy.credentialsSecret"))
+
+SQL_CONNECTION = _all(
+    *("engine", "host", "port", "database", *_credentials("credentialsSecret"), *_TLS, "timeoutSeconds"),
+    *("pool", "pool.size", "pool.maxOverflow", "sshTunnel", "sshTunnel.host", "sshTunnel.port", "sshTunnel.username"),
+    *(*_key("sshTunnel.privateKeySecret"), "sshTunnel.knownHosts", *_PROXY, "allowedCIDRs"),
+)
+
+API_CONNECTION = _all(
+    *("baseUrl", "auth", "auth.type", *_credentials("auth.credentialsSecret"), *_key("auth.tokenSecret"), "auth.name"),
+    *(*_key("auth.valueSecret"), "auth.tokenUrl", "auth.clientId", *_key("auth.clientSecret"), "auth.scopes"),
+    *("timeoutSeconds", *_PROXY, *_key("caSecret"), "allowedCIDRs"),
+)
+
+STORE = _all("type", "host", "port", "database", *_credentials("credentialsSecret"), *_TLS, "allowedCIDRs")
+
+NOTES: Mapping[str, str] = {
+    "SqlConnection": "It is checked and reported on; Plugins of type `Sql`, which would use it, do not work yet.",
+    "ApiConnection": "It is checked and reported on; Plugins of type `Api`, which would use it, do not work yet.",
+    "Store": "It is checked and reported on; `spec.storeRef` of Chatbots does not work yet.",
+}
+"""What holds for a kind beyond its fields."""
+
 API_KEY: Mapping[str, Support] = {
     "scope": YES,
     "scope.type": YES,
@@ -195,10 +236,10 @@ API_KEY: Mapping[str, Support] = {
 SUPPORT: Mapping[str, Mapping[str, Support] | None] = {
     "Chatbot": CHATBOT,
     "Plugin": PLUGIN,
-    "SqlConnection": None,
-    "ApiConnection": None,
+    "SqlConnection": SQL_CONNECTION,
+    "ApiConnection": API_CONNECTION,
     "Provider": PROVIDER,
-    "Store": None,
+    "Store": STORE,
     "ApiKey": API_KEY,
 }
 """Per kind, the fields of its spec; None: the whole kind does not work yet."""

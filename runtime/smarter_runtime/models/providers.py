@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smarter_crds.runtime_config import ProviderConfig, RuntimeConfig, RuntimeProblem
+from smarter_crds.runtime_config import ProviderConfig, ResourceName, RuntimeConfig, RuntimeProblem
 from smarter_runtime.bot import DEMO
 from smarter_runtime.models import Model
 from smarter_runtime.models.demo import DemoModel
@@ -34,13 +34,9 @@ class Providers:
         """Return what a person should know: keys that are missing or that the provider refused last."""
         dialled = [each for each in config.providers.values() if each.type != DEMO]
         keyed = [(each, self._keys.fault(each.api_key_file)) for each in dialled if each.api_key_file]
-        missing = [
-            RuntimeProblem(reason="SecretMissing", message=f"Provider {each.name!r}: {fault}")
-            for each, fault in keyed
-            if fault
-        ]
+        missing = [_problem("SecretMissing", each, fault) for each, fault in keyed if fault]
         refused = [
-            RuntimeProblem(reason="ProviderRefused", message=f"Provider {each.name!r}: {self._refusals[each.name]}")
+            _problem("ProviderRefused", each, self._refusals[each.name])
             for each in dialled
             if each.name in self._refusals
         ]
@@ -66,3 +62,8 @@ class Providers:
         if cidrs not in self._dialers:
             self._dialers[cidrs] = Dialer(cidrs)
         return self._dialers[cidrs]
+
+
+def _problem(reason: str, provider: ProviderConfig, fault: str) -> RuntimeProblem:
+    resource = ResourceName(kind="Provider", name=provider.name)
+    return RuntimeProblem(reason=reason, message=f"Provider {provider.name!r}: {fault}", resource=resource)

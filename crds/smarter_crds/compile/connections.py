@@ -1,0 +1,147 @@
+"""Connections and Stores: what is wrong with one although each of its fields is valid, and what has no effect."""
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
+
+from smarter_crds.addresses import may_be_dialled, networks
+from smarter_crds.api_connection import ApiConnection
+from smarter_crds.compile.problems import Problem
+from smarter_crds.references import Tls
+from smarter_crds.sql_connection import SqlConnection, SqlConnectionSpec
+from smarter_crds.store import Store
+
+# Headers that belong to the connection or to the body, not to an API.
+_FORBIDDEN_HEADERS = frozenset({"connection", "content-length", "host", "te", "trailer", "transfer-encoding"})
+
+_AUTH_MEMBERS = {
+    "None": frozenset[str](),
+    "Basic": frozenset({"credentials_secret"}),
+    "Bearer": frozenset({"token_secret"}),
+    "Header": frozenset({"name", "value_secret"}),
+    "OAuth2ClientCredentials": frozenset({"token_url", "client_id", "client_secret", "scopes"}),
+}
+_SQLITE_IGNORES = ("host", "port", "credentials_secret", "tls", "ssh_tunnel", "proxy")
+_KNOWN_HOST_FIELDS = 3
+
+
+def check_sql_connection(connection: SqlConnection) -> tuple[Problem, ...]:
+    """Return why `connection` cannot be used."""
+    spec = connection.spec
+    if spec.engine == "SQLite":
+        return ()
+    host = spec.host or ""
+    found = list(_address("spec.host", host, spec.allowed_cidrs)) if _is_dialled_from_the_pod(spec) else []
+    if spec.ssh_tunnel and spec.proxy:
+        text = "`spec.sshTunnel` and `spec.proxy` are two ways to the same database; remove one."
+        found.append(Problem("TunnelAndProxy", text))
+    if spec.ssh_tunnel:
+        found += _address("spec.sshTunnel.host", spec.ssh_tunnel.host, spec.allowed_cidrs)
+        found += _known_hosts(spec.ssh_tunnel.known_hosts)
+    if spec.proxy:
+        found += _url("spec.proxy.url", spec.proxy.url, spec.allowed_cidrs)
+    return tuple(found)
+
+
+def sql_connection_warnings(connection: SqlConnection) -> Iterator[str]:
+    """Yield what is set in `connection` and has no effect."""
+    spec = connection.spec
+    if spec.engine == "SQLite":
+        for name in _SQLITE_IGNORES:
+            if getattr(spec, name) is not None:
+                alias = type(spec).model_fields[name].alias
+                yield f"`spec.{alias}` has no effect with engine `SQLite`, which is a file."
+        return
+    yield from _tls_warnings(spec.tls)
+
+
+def check_api_connection(connection: ApiConnection) -> tuple[Problem, ...]:
+    """Return why `connection` cannot be used."""
+    spec = connection.spec
+    found = [*_url("spec.baseUrl", spec.base_url, spec.allowed_cidrs)]
+    if spec.auth and spec.auth.type == "OAuth2ClientCredentials" and spec.auth.token_url:
+        found += _url("spec.auth.tokenUrl", spec.auth.token_url, spec.allowed_cidrs)
+    if spec.auth and spec.auth.type == "Header" and (spec.auth.name or "").lower() in _FORBIDDEN_HEADERS:
+        text = f"`spec.auth.name: {spec.auth.name}` is a header of the connection itself; name one of the API's own."
+        found.append(Problem("HeaderForbidden", text))
+    if spec.proxy:
+        found += _url("spec.proxy.url", spec.proxy.url, spec.allowed_cidrs)
+    return tuple(found)
+
+
+def api_connection_warnings(connection: ApiConnection) -> Iterator[str]:
+    """Yield what is set in `connection` and has no effect, or does harm."""
+    spec = connection.spec
+    if spec.auth is None or spec.auth.type == "None":
+        used = frozenset[str]()
+    else:
+        used = _AUTH_MEMBERS[spec.auth.type]
+        if spec.base_url.startswith("http://"):
+            yield "`spec.baseUrl` begins with http://, so that the credentials travel without encryption."
+    for name, field in type(spec.auth).model_fields.items() if spec.auth else ():
+        if name != "type" and name not in used and getattr(spec.auth, name):
+            yield f"`spec.auth.{field.alias}` has no effect with `type: {spec.auth and spec.auth.type}`."
+
+
+def check_store(store: Store) -> tuple[Problem, ...]:
+    """Return why `store` cannot be used."""
+    spec = store.spec
+    found = [*_address("spec.host", spec.host, spec.allowed_cidrs)]
+    if spec.type == "Redis" and spec.database is not None and not (spec.database.isascii() and spec.database.isdigit()):
+        text = f"`spec.database: {spec.database}` is no number, and the databases of Redis have numbers; use `0`."
+        found.append(Problem("InvalidDatabase", text))
+    return tuple(found)
+
+
+def store_warnings(store: Store) -> Iterator[str]:
+    """Yield what is set in `store` and has no effect."""
+    yield from _tls_warnings(store.spec.tls)
+
+
+def _is_dialled_from_the_pod(spec: SqlConnectionSpec) -> bool:
+    """Behind a tunnel or a proxy, the host is an address of the network over there."""
+    return spec.ssh_tunnel is None and spec.proxy is None
+
+
+def _tls_warnings(tls: Tls | None) -> Iterator[str]:
+    if tls is None:
+        return
+    if tls.mode == "Disabled":
+        for name in ("ca_secret", "client_cert_secret"):
+            if getattr(tls, name) is not None:
+                yield f"`spec.tls.{type(tls).model_fields[name].alias}` has no effect with mode `Disabled`."
+    if tls.mode == "Required" and tls.ca_secret is not None:
+        yield "`spec.tls.caSecret` has no effect with mode `Required`, which does not check the server."
+
+
+def _known_hosts(text: str) -> Iterator[Problem]:
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    if not lines or any(len(line.split()) < _KNOWN_HOST_FIELDS for line in lines):
+        said = "`spec.sshTunnel.knownHosts` needs lines of host, kind of key and key; `ssh-keyscan` prints them."
+        yield Problem("InvalidKnownHosts", said)
+
+
+def _url(field: str, url: str, allowed: Iterable[str]) -> Iterator[Problem]:
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        host = ""
+    if not host:
+        yield Problem("InvalidAddress", f"`{field}` names no host; correct it.")
+    yield from _address(field, host, allowed)
+
+
+def _address(field: str, host: str, allowed: Iterable[str]) -> Iterator[Problem]:
+    """Judge an address that is a number; what a name stands for is judged when it is dialled."""
+    number = host.strip("[]")
+    try:
+        ipaddress.ip_address(number)
+    except ValueError:
+        return
+    if may_be_dialled(number, networks(allowed)):
+        return
+    if may_be_dialled(number, networks((number,))):
+        text = f"`{field}` is {host}, which is not public; name its network in `spec.allowedCIDRs`."
+        yield Problem("AddressNotAllowed", text)
+    else:
+        yield Problem("AddressForbidden", f"`{field}` is {host}, which bots may never dial; use another address.")
