@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smarter_cluster import (
+    audit,
     definitions,
     files,
     imagebuild,
@@ -45,14 +46,22 @@ class Cluster:
     """A Kubernetes cluster on this machine, named `name`; several can run side by side."""
 
     def __init__(
-        self, name: str = "smarter", profile: Profile = "api", *, settings: Settings | None = None, say: Say = print
+        self,
+        name: str = "smarter",
+        profile: Profile = "api",
+        *,
+        audited: str = "",
+        settings: Settings | None = None,
+        say: Say = print,
     ) -> None:
+        """Describe the cluster; `up` makes it. `audited` is a user whose requests are recorded in `audit_log`."""
         if not NAME.fullmatch(name):
             raise ClusterError(
                 f"{name!r} is no name for a cluster: use up to 30 lower-case letters, digits and hyphens."
             )
         self.name = name
         self.profile: Profile = profile
+        self._audited = audited
         self._settings = settings or Settings()
         self._say = say
         self._cache, self._state = self._settings.cache, self._settings.state
@@ -74,7 +83,7 @@ class Cluster:
             engine: Engine = known.record.engine if known else ("kind" if imagebuild.docker_answers() else "native")
             profile = programs.larger(self.profile, known.profile) if known else self.profile
             self._fetch_programs(engine, profile)
-            here = site.settle(self._state, self.name, profile, engine)
+            here = site.settle(self._state, self.name, profile, engine, self._audited)
             self._link_programs(here)
             if engine == "kind":
                 kind.up(here, self._definitions(), self._module("github.com/projectcontour/contour"), self._say)
@@ -101,6 +110,12 @@ class Cluster:
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig; its certificates are in it."""
         return self._site().kubeconfig
+
+    @property
+    def audit_log(self) -> Path | None:
+        """What the audited user asked for, one JSON object per line; None where nobody is recorded."""
+        here = self._site()
+        return audit.log(here) if here.record.audited and here.record.engine == "native" else None
 
     @property
     def ca_certificate(self) -> Path:

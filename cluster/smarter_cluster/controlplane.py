@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from smarter_cluster import files, pki
+from smarter_cluster import audit, files, pki
 from smarter_cluster.components import answers, component
 from smarter_cluster.pki import KeyPair, Subject
 from smarter_cluster.processes import Component
@@ -130,6 +130,7 @@ def _kube_apiserver(site: Site, keys: Credentials) -> Component:
         "requestheader-extra-headers-prefix": "X-Remote-Extra-",
         "proxy-client-cert-file": keys.front_proxy.certificate,
         "proxy-client-key-file": keys.front_proxy.key,
+        **audit.options(site),
     }
     return component(site, "kube-apiserver", options, answers(f"{site.server}/readyz", keys.authority.certificate))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from smarter_cluster import addons, controlplane, dns, files, images, ingress, kubelet, node, programs
+from smarter_cluster import addons, audit, controlplane, dns, files, images, ingress, kubelet, node, programs
 from smarter_cluster.addons import Kubectl
 from smarter_cluster.controlplane import Credentials
 from smarter_cluster.processes import Component, Processes
@@ -39,6 +39,7 @@ def up(site: Site, definitions: Path, say: Say) -> None:
     """Have everything of the site's profile run; `definitions` is the folder with other projects' resources."""
     keys, kubectl = controlplane.credentials(site), Kubectl(site)
     step = Bringup(site=site, keys=keys, processes=Processes(site.folder), kubectl=kubectl, say=say)
+    audit.write_policy(site)
     before_the_api, after_it = controlplane.components(site, keys)
     if site.has("node"):
         before_the_api.insert(0, _node(step))

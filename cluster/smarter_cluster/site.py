@@ -18,6 +18,8 @@ class Record:
     profile: Profile
     ports: dict[str, int]
     engine: Engine = "native"
+    audited: str = ""
+    """User whose requests the API server records; empty: nobody's."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,12 @@ def find(state: Path, name: str) -> Site | None:
     return Site(name, state / name, record) if record else None
 
 
-def settle(state: Path, name: str, profile: Profile, engine: Engine) -> Site:
+def settle(state: Path, name: str, profile: Profile, engine: Engine, audited: str = "") -> Site:
     """The cluster `name` with at least `profile`; a new one gets addresses and ports of its own."""
     with files.locked(state / ".lock"):
         known = find(state, name)
         record = _extended(known.record if known else _new_record(state, engine), profile, _taken_ports(state))
+        record = replace(record, audited=record.audited or audited)
         files.write(state / name / "cluster.json", json.dumps(asdict(record), indent=2))
     return Site(name, state / name, record)
 

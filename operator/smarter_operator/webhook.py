@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 MAX_REQUEST_BYTES = 16 * 2**20
 """More than an object before and after the largest edit that the API server takes."""
 
+EXIT_SECONDS = 5.0
+"""So long an answer under way may take when the operator ends."""
+
 Judge = Callable[[str, Manifest, Manifest | None], Verdict]
 """From the name of a kind, the object and the one it replaces to what is thought of it."""
 
@@ -55,7 +58,7 @@ async def serve(engine: Engine, settings: Settings) -> AsyncIterator[None]:
 async def serve_application(app: web.Application, settings: WebhookSettings, host: str) -> None:
     """Serve over TLS until cancelled, from when the certificate is there and the address is free."""
     certificate = ServingCertificate(Path(settings.certificate_folder))
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=EXIT_SECONDS)
     await runner.setup()
     listening = False
     try:

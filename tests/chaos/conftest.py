@@ -5,9 +5,29 @@ from pathlib import Path
 
 import pytest
 
-from support.real_api import api, cluster, data_plane, installed, kubectl, namespace, operator, webhook
+from support.real_api import (
+    api,
+    cluster,
+    data_plane,
+    installed,
+    kubectl,
+    namespace,
+    operator,
+    operator_kubeconfig,
+    webhook,
+)
 
-__all__ = ["api", "cluster", "data_plane", "installed", "kubectl", "namespace", "operator", "webhook"]
+__all__ = [
+    "api",
+    "cluster",
+    "data_plane",
+    "installed",
+    "kubectl",
+    "namespace",
+    "operator",
+    "operator_kubeconfig",
+    "webhook",
+]
 
 HERE = Path(__file__).parent
 

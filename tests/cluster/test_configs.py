@@ -1,4 +1,5 @@
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,7 @@ import pytest
 import yaml
 
 from cluster.support import credentials, site
-from smarter_cluster import controlplane, dns, ingress, kubelet, native, node
+from smarter_cluster import audit, controlplane, dns, ingress, kubelet, native, node
 from smarter_cluster.errors import ClusterError
 from smarter_cluster.processes import Component
 from smarter_cluster.programs import Profile
@@ -44,6 +45,19 @@ def test_the_api_server_has_on_what_a_real_one_has() -> None:
     shown = options(named(first, "kube-apiserver"))
     assert shown["authorization-mode"] == "Node,RBAC"
     assert not [name for name in shown if name.startswith(("disable", "feature-gates", "runtime-config"))]
+
+
+def test_the_api_server_records_requests_only_of_whom_it_is_told(tmp_path: Path) -> None:
+    plain = site(tmp_path)
+    audited = replace(plain, record=replace(plain.record, audited="system:serviceaccount:a:b"))
+    shown, recording = (
+        options(named(controlplane.components(of, credentials())[0], "kube-apiserver")) for of in (plain, audited)
+    )
+    assert not [name for name in shown if name.startswith("audit")]
+    assert recording["audit-log-path"] == str(audit.log(audited))
+    audit.write_policy(audited)
+    policy = yaml.safe_load(Path(recording["audit-policy-file"]).read_text(encoding="utf-8"))
+    assert policy["rules"] == [{"level": "Metadata", "users": ["system:serviceaccount:a:b"]}, {"level": "None"}]
 
 
 @pytest.mark.parametrize(

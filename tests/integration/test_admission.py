@@ -145,7 +145,7 @@ async def test_the_operator_may_delete_its_own_secrets_and_no_other(api: Api, as
         pytest.param("GET", "/api/v1/namespaces/{namespace}/secrets", id="list-secrets"),
         pytest.param("GET", "/api/v1/namespaces/{namespace}/secrets/any", id="read-a-secret"),
         pytest.param("PATCH", "/api/v1/namespaces/{namespace}/pods/any", id="patch-a-pod"),
-        pytest.param("DELETE", "/api/v1/namespaces/{namespace}/configmaps/any", id="delete-a-config-map"),
+        pytest.param("DELETE", "/api/v1/namespaces/{namespace}/pods/any", id="delete-a-pod"),
         pytest.param("DELETE", "/apis/smarter.sh/v1alpha1/namespaces/{namespace}/chatbots/any", id="delete-a-chatbot"),
         pytest.param("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", id="grant-itself-more"),
     ],

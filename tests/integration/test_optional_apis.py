@@ -141,6 +141,14 @@ async def test_a_prometheus_operator_may_come_and_go(
     await api.delete("PodMonitor", namespace, "support")
     # The kind may not be watched yet; the list that follows its arrival notices.
     await eventually(monitored, 40)
+    await api.apply(chatbot(namespace=namespace, exposure=exposed(), state="Offline"))
+
+    async def not_monitored() -> bool:
+        return not await monitored()
+
+    await eventually(not_monitored)
+    await api.apply(chatbot(namespace=namespace, exposure=exposed()))
+    await eventually(monitored)
     await remove(api)
 
     async def gone() -> bool:

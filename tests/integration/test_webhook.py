@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import pytest_asyncio
 import yaml
@@ -248,8 +249,24 @@ async def greeters(api: Api, webhook: WebhookPlace) -> AsyncIterator[None]:
     await api.call("POST", crds, body=definition)
     yield
     await api.call("DELETE", f"{crds}/{definition['metadata']['name']}")
+    await eventually(lambda: _gone(api, f"{crds}/{definition['metadata']['name']}"))
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
+    # A TLS connection outlives its server until the other side has said goodbye.
+    await eventually(lambda: _unconnected(settings.port), 40)
+
+
+async def _gone(api: Api, path: str) -> bool:
+    try:
+        await api.call("GET", path)
+    except ApiError as error:
+        return error.code == 404
+    return False
+
+
+async def _unconnected(port: int) -> bool:
+    """Tell whether no connection to this process's port is left."""
+    return port not in {connection.laddr.port for connection in psutil.Process().net_connections() if connection.laddr}
 
 
 async def test_the_api_server_has_versions_converted_there_and_back(api: Api, namespace: str, greeters: None) -> None:

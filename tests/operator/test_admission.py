@@ -11,7 +11,7 @@ from smarter_operator.cache import Cache
 from smarter_operator.kinds import BY_NAME
 from support.fake_cluster import FakeCluster
 from support.manifests import chatbot, exposed, plugin, provider
-from support.samples import Manifest, full, minimal
+from support.samples import Manifest, changed, full, minimal
 
 PLATFORM = Platform()
 API: Manifest = {"connectionRef": {"name": "erp"}, "method": "GET", "path": "/orders/{order_id}"}
@@ -129,6 +129,14 @@ def test_what_can_never_work_is_denied_with_the_sentence(manifest: Manifest, sai
         ),
         pytest.param(
             plugin(prompt={"model": {"providerRef": {"name": "other"}}}), "Provider 'other' is not in", id="of-a-plugin"
+        ),
+        pytest.param(api_plugin(), "ApiConnection 'erp' is not in namespace 'acme'; create it.", id="connection"),
+        pytest.param(
+            changed(
+                minimal("ApiKey"), spec__scope={"type": "Listed", "chatbots": ["nobody"]}, metadata__namespace="acme"
+            ),
+            "Chatbot 'nobody' is not in namespace 'acme'; create it.",
+            id="chatbot-of-a-key",
         ),
         pytest.param(plugin(selector={"directive": "Llm", "match": "Words"}), "`spec.selector.match`", id="no-effect"),
         pytest.param(

@@ -46,6 +46,8 @@ class Api:
         configuration = await load_configuration(self._kubeconfig)
         self._host = str(configuration.host)
         self._session = new_session(configuration, connections=64)
+        # The operator's own requests must be told from those that a test makes in its name.
+        self._session.headers["User-Agent"] = "smarter-tests"
         return self
 
     async def __aexit__(self, *_: object) -> None:

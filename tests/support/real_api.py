@@ -25,11 +25,13 @@ ALLOWED = Allowed(
     env=("TZ",),
     runtime_images=("registry.example/*",),
 )
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:smarter"
+"""What the operator is to the API server."""
 
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    made = Cluster(request.config.getoption("--cluster-name", default="") or "smarter-test", "api")
+    made = Cluster(request.config.getoption("--cluster-name", default="") or "smarter-test", "api", audited=ACCOUNT)
     made.up()
     yield made
     made.down()
@@ -72,19 +74,20 @@ def webhook(tmp_path_factory: pytest.TempPathFactory) -> WebhookPlace:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def operator_kubeconfig(installed: Cluster, api: Api, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A kubeconfig with which one is the operator to the API server."""
+    token = await service_account_token(api, NAMESPACE, "smarter")
+    return with_token(installed.kubeconfig, token, tmp_path_factory.mktemp("account") / "kubeconfig")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def operator(
-    installed: Cluster,
-    api: Api,
-    data_plane: DataPlane,
-    webhook: WebhookPlace,
-    tmp_path_factory: pytest.TempPathFactory,
+    operator_kubeconfig: Path, data_plane: DataPlane, webhook: WebhookPlace, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[OperatorProcess]:
     """The running operator; it may do what its service account may, and no more."""
     folder = tmp_path_factory.mktemp("operator")
-    token = await service_account_token(api, NAMESPACE, "smarter")
-    kubeconfig = with_token(installed.kubeconfig, token, folder / "kubeconfig")
     process = OperatorProcess(
-        kubeconfig,
+        operator_kubeconfig,
         folder / "operator.log",
         SMARTER_RUNTIME_IMAGE="runtime:test",
         SMARTER_POD_STATUS_PORT=str(POD_STATUS_PORT),
