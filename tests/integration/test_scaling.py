@@ -232,3 +232,24 @@ async def test_an_autoscaler_that_was_changed_is_put_right(api: Api, namespace: 
 
     await eventually(restored, 10)
     assert (await spec())["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 60
+
+
+async def test_an_autoscaler_of_somebody_elses_with_the_bots_name_stays_as_it_is(api: Api, namespace: str) -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "theirs"}
+    theirs = {
+        "apiVersion": "autoscaling/v2",
+        "kind": HORIZONTAL_POD_AUTOSCALER.name,
+        "metadata": {"name": "support", "namespace": namespace},
+        "spec": {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 2},
+    }
+    await api.apply(theirs, manager="somebody")
+    await make(api, namespace, scaling={"type": "Auto", "maxReplicas": 1})
+
+    async def refused() -> bool:
+        return (await api.condition(namespace, "support", "Accepted"))[:2] == ("False", "NameTaken")
+
+    await eventually(refused)
+    found = await api.get(HORIZONTAL_POD_AUTOSCALER.name, namespace, "support")
+    assert found is not None
+    assert found["spec"]["scaleTargetRef"] == target
+    assert "ownerReferences" not in found["metadata"]
