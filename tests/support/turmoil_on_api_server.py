@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -47,7 +48,9 @@ class SiteOnApiServer:
 
     def put(self, manifest: Manifest) -> None:
         placed = {**manifest, "metadata": {**manifest["metadata"], "namespace": self._namespace}}
-        self._run(self._api.apply(placed))
+        # Hosts of its own, for a host stays with who claimed it first, whatever became of the namespace.
+        text = json.dumps(placed).replace(".example", f".{self._namespace}.example")
+        self._run(self._api.apply(json.loads(text)))
 
     def drop(self, kind: str, name: str) -> None:
         self._run(self._tried(self._api.delete(kind, self._namespace, name)))
