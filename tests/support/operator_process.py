@@ -25,6 +25,10 @@ class OperatorProcess:
         self.port = free_port()
         self._process: asyncio.subprocess.Process | None = None
 
+    def twin(self, kubeconfig: Path, log: Path) -> "OperatorProcess":
+        """Return another operator with the same settings, which does not run yet."""
+        return OperatorProcess(kubeconfig, log, **self._settings)
+
     async def start(self, timeout_seconds: float = 30, **changed: str) -> None:
         """Start it, for once with some settings `changed`, and wait until it is ready."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("SMARTER_")}  # noqa: TID251

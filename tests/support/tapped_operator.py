@@ -9,7 +9,6 @@ from smarter_cluster.charts import NAMESPACE
 from smarter_cluster.cluster import Cluster
 from support.api import Api
 from support.operator_process import OperatorProcess, service_account_token, with_token
-from support.real_api import POD_STATUS_PORT
 from support.tap import Tap
 
 
@@ -52,15 +51,7 @@ async def tapped_operator(
         assert await other.stop() == 0
     token = await service_account_token(api, NAMESPACE, "smarter")
     async with Tap(with_token(cluster.kubeconfig, token, folder / "direct.kubeconfig")) as tap:
-        process = OperatorProcess(
-            tap.kubeconfig(folder / "tapped.kubeconfig"),
-            folder / "operator.log",
-            SMARTER_RUNTIME_IMAGE="runtime:test",
-            SMARTER_POD_STATUS_PORT=str(POD_STATUS_PORT),
-            SMARTER_NAMESPACE=NAMESPACE,
-            SMARTER_PLATFORM__ISSUER_REF__NAME="demo-ca",
-            SMARTER_PLATFORM__ISSUER_REF__KIND="ClusterIssuer",
-        )
+        process = other.twin(tap.kubeconfig(folder / "tapped.kubeconfig"), folder / "operator.log")
         tapped = TappedOperator(tap, process)
         await tapped.start()
         try:
