@@ -1,9 +1,11 @@
-"""The page of promises names tests and benchmarks that exist."""
+"""The page of promises, and the list of safeguards that are taken out, name what exists."""
 
 import re
 from pathlib import Path
 
 import pytest
+
+from support.mutations import MUTATIONS, PACKAGE
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
@@ -27,3 +29,12 @@ def test_a_proof_exists(proof: str) -> None:
     file, _, test = proof.partition("::")
     text = (ROOT / file).read_text(encoding="utf-8")
     assert re.search(rf"^(async )?def {test}\(", text, re.MULTILINE) if test else text
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_safeguard_that_is_taken_out_in_the_long_runs_is_still_where_it_was(name: str) -> None:
+    mutation = MUTATIONS[name]
+    found = (PACKAGE / mutation.module).read_text(encoding="utf-8").count(mutation.text)
+    assert found == 1, f"{mutation.module} has changed; adapt the mutation in tests/support/mutations.py"
+    file, test = mutation.test.split("::")
+    assert f"def {test}(" in (ROOT / "tests" / "operator" / file).read_text(encoding="utf-8")
