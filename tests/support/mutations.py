@@ -20,8 +20,8 @@ class Mutation:
 
 MUTATIONS = {
     "nothing is pruned": Mutation(
-        "reconcile.py",
-        "await apply.prune(desired, world, self.cluster, self.cache)",
+        "apply.py",
+        'await cluster.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])',
         "pass",
         "test_reconcile.py::test_a_host_that_is_no_longer_asked_for_loses_its_certificate",
     ),
@@ -39,8 +39,8 @@ MUTATIONS = {
     ),
     "a status is not tied to the UID": Mutation(
         "reporting.py",
-        'for key in ("name", "namespace", "uid")}',
-        'for key in ("name", "namespace")}',
+        '("name", "namespace", "uid", *',
+        '("name", "namespace", *',
         "test_reconcile.py::test_the_status_of_a_predecessor_is_not_written_to_its_successor",
     ),
     "the lease is not looked at before a write": Mutation(
