@@ -105,7 +105,7 @@ class Engine:
             apis=MissingApis(self._api_arrived),
             rollouts=self._rollouts,
         )
-        uses = UseReporter(cluster, self.cache)
+        uses = UseReporter(cluster, self.cache, self._enqueue)
         self._references = ReferenceReconciler(cache=self.cache, reports=reports, reporter=uses, now=now)
         self._api_keys = ApiKeyReconciler(cluster=cluster, cache=self.cache, reporter=uses, now=now)
 

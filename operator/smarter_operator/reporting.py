@@ -1,12 +1,13 @@
 """Writes a Chatbot's status: once, only if it changed, and not for a state that will be over in a moment."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from smarter_crds.base import API_VERSION
 from smarter_operator import metrics
-from smarter_operator.cache import Cache, ObjectName
+from smarter_operator.cache import Cache, Change, ObjectName
 from smarter_operator.cluster import Cluster, Manifest
 from smarter_operator.conditions import NOT_ASKED
 from smarter_operator.kinds import CHATBOT, Kind
@@ -70,6 +71,8 @@ class UseReporter:
 
     cluster: Cluster
     cache: Cache
+    on_change: Callable[[Change], None] = lambda change: None
+    """Is told what a write changed: the watch event of it comes later, and is no news then."""
     _counted_at: dict[tuple[str, ObjectName], float] = field(default_factory=dict)
     """When, on the clock of the event loop, each count was written last."""
 
@@ -88,8 +91,10 @@ class UseReporter:
 
     async def write(self, kind: Kind, raw: Manifest, status: Status, *, exact: bool) -> Manifest:
         """Write the status now; if `exact`, only on what is known. Returns the object as it is afterwards."""
-        written = await write_status(kind, raw, status, self.cluster, self.cache, exact=exact)
+        written, change = await write_status(kind, raw, status, self.cluster, self.cache, exact=exact)
         self._counted_at[kind.name, _name(raw)] = asyncio.get_running_loop().time()
+        if change is not None:
+            self.on_change(change)
         return written
 
     def forget(self, kind: Kind, name: ObjectName) -> None:
@@ -98,7 +103,7 @@ class UseReporter:
 
 async def write_status(
     kind: Kind, raw: Manifest, status: Status, cluster: Cluster, cache: Cache, *, exact: bool = False
-) -> Manifest:
+) -> tuple[Manifest, Change | None]:
     """Replace our part of an object's status; the UID keeps a successor of the same name from getting it.
 
     If `exact`, the server answers with a conflict when the object has changed since `raw` was read.
@@ -107,8 +112,7 @@ async def write_status(
     metadata = {key: raw["metadata"][key] for key in members}
     manifest = {"apiVersion": API_VERSION, "kind": kind.name, "metadata": metadata, "status": status}
     written = await cluster.apply_status(kind, manifest)
-    cache.put(kind, written)
-    return written
+    return written, cache.put(kind, written)
 
 
 def _name(raw: Manifest) -> ObjectName:

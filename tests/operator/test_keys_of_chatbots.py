@@ -1,5 +1,6 @@
 """Which ApiKeys the pods of a Chatbot know, and how a change reaches them."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -85,6 +86,27 @@ async def test_a_token_is_known_only_once_its_secret_is_there_and_costs_one_writ
         order = [write for write in cluster.writes if write[1] in ("Secret",) or write[2] == "support-keys"]
         assert [verb for verb, _, _ in order] == ["create", "apply"]
         await running.settle(20)
+
+
+@virtual_time
+async def test_a_token_reaches_bots_at_rest_although_the_event_of_its_status_comes_late() -> None:
+    cluster = acme(chatbot())
+    async with harness(cluster) as running:
+        told = cluster.on_change
+
+        def later(*event: Any) -> None:
+            # As of a real watch: the answer to a write is there first, and then the event is no news.
+            asyncio.get_running_loop().call_later(0.05, told, *event)
+
+        cluster.on_change = later
+        cluster.create(api_key())
+        await running.settle()
+        assert names(cluster) == ["backend"]
+        cluster.edit("ApiKey", "backend", spec=api_key(generate={"rotation": 2}, overlapSeconds=0)["spec"])
+        await running.settle()
+        document = json.loads(cluster.get("ConfigMap", "support-keys")["data"]["keys"])
+        [entry] = cluster.status("ApiKey", "backend")["issued"]
+        assert document["keys"][0]["digests"] == [{"sha256": entry["sha256"]}]
 
 
 def _delete(cluster: FakeCluster) -> None:
