@@ -73,6 +73,8 @@ class ProviderConfig(ApiModel):
     api: Literal["ChatCompletions", "Responses"] = "ChatCompletions"
     api_key_file: str = ""
     """Path of the key's file below the pod's secrets folder; empty where no key is sent."""
+    ca_file: str = ""
+    """Path of the file with the authorities to trust, in PEM, below the pod's secrets folder; empty: the system's."""
     headers: dict[str, str] = Field(default_factory=dict)
     timeout_seconds: int = 60
     """Longest wait for the first token, and between two chunks."""
@@ -80,8 +82,8 @@ class ProviderConfig(ApiModel):
     """Non-public networks that may be dialled all the same."""
 
 
-class ModelConfig(ApiModel):
-    """Which model answers, with which parameters. `None` means: not sent to the provider."""
+class ModelChoice(ApiModel):
+    """A model and its parameters. `None` means: not sent to the provider."""
 
     provider: str
     """Key into `RuntimeConfig.providers`."""
@@ -90,6 +92,13 @@ class ModelConfig(ApiModel):
     max_tokens: int | None = None
     top_p: float | None = None
     reasoning_effort: EffortName | None = None
+
+
+class ModelConfig(ModelChoice):
+    """Which model answers, and which ones step in for it."""
+
+    fallbacks: tuple[ModelChoice, ...] = ()
+    """Asked in this order when the one before does not answer; plugins change nothing about them."""
 
 
 class ModelOverrides(ApiModel):
@@ -241,6 +250,11 @@ def to_json(config: RuntimeConfig) -> bytes:
         del document["functions"]
     if config.access == AccessConfig():
         del document["access"]
+    if not config.model.fallbacks:
+        del document["model"]["fallbacks"]
+    for provider in document["providers"].values():
+        if not provider["caFile"]:
+            del provider["caFile"]
     # `static.data` is free-form and may hold nulls that mean something.
     for written, plugin in zip(document["plugins"], config.plugins, strict=True):
         if plugin.static is not None:

@@ -12,8 +12,6 @@ from smarter_runtime.tools import Tool, Toolbox
 from smarter_runtime.tools.functions import NO_WEATHER, Platform, function_problems, function_tools
 from smarter_runtime.tools.static import static_tool
 
-# What this runtime can dial. A config asks for more when it was written for a newer runtime.
-SUPPORTED_APIS = ("ChatCompletions",)
 DEMO = "Demo"
 
 
@@ -65,9 +63,9 @@ def prepared(config: RuntimeConfig, config_hash: str, loaded_at: datetime, platf
 
 
 def _check_models(config: RuntimeConfig) -> None:
-    used = {"model": config.model.provider} | {
-        f"plugin {plugin.name!r}": plugin.model.provider for plugin in config.plugins if plugin.model.provider
-    }
+    used = {"model": config.model.provider}
+    used |= {f"fallback {number}": each.provider for number, each in enumerate(config.model.fallbacks)}
+    used |= {f"plugin {plugin.name!r}": plugin.model.provider for plugin in config.plugins if plugin.model.provider}
     for place, key in used.items():
         if key not in config.providers:
             raise ConfigRefused(f"The {place} names provider {key!r}, which `providers` does not have.")
@@ -78,10 +76,6 @@ def _check_models(config: RuntimeConfig) -> None:
 def _check_provider(name: str, provider: ProviderConfig) -> None:
     if provider.type == DEMO:
         return
-    if provider.api not in SUPPORTED_APIS:
-        raise ConfigRefused(
-            f"Provider {name!r} asks for the API {provider.api!r}; this runtime speaks {SUPPORTED_APIS}."
-        )
     if not provider.base_url.startswith(("https://", "http://")):
         raise ConfigRefused(f"Provider {name!r} needs a `baseUrl` that begins with https:// or http://.")
     try:

@@ -1,30 +1,21 @@
 """One answer: ask the model, run the tools it asks for, ask again. Knows neither HTTP nor a provider."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
+from smarter_crds.runtime_config import ModelChoice
 from smarter_runtime.events import Event, Finish, Message, ModelFailed, Text, ToolCall, ToolResult, Usage
-from smarter_runtime.models import Model, ModelRequest, Parameters, estimated_usage
+from smarter_runtime.fallbacks import Attempts, RetryPolicy
+from smarter_runtime.models import Model, ModelRequest, Parameters, author, estimated_usage
 from smarter_runtime.plan import Plan
 
 STOPPED = "stopped"
-RETRYABLE = frozenset({"rate_limited", "unavailable", "garbage", "cut"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class RetryPolicy:
-    """How often and how fast a model that fails is asked again."""
-
-    max_attempts: int = 3
-    """Over all rounds of one answer, the first one included."""
-    delay_seconds: float = 0.25
-    """Before the second attempt; it doubles."""
-    max_delay_seconds: float = 2
-    """A provider that asks for a longer pause is not asked again: the visitor's client can wait better than we can."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +28,15 @@ class Round:
     seconds: float
     first_seconds: float | None
     failure: str
+
+
+@dataclass(frozen=True)
+class _Begin:
+    """What a round begins with, whichever model makes it."""
+
+    messages: tuple[Message, ...]
+    called: frozenset[str]
+    may_call_tools: bool
 
 
 class Observer(Protocol):
@@ -53,19 +53,19 @@ class Conversation:
         self._plan = plan
         self._model = model
         self._observer = observer
-        self._retry = retry
-        self._attempts = 1
+        self._attempts = Attempts(retry, plan.fallbacks)
+        self._fallback: ModelChoice | None = None
         self._spoken = ""
 
     async def answer(self) -> AsyncGenerator[Event, None]:
         """Yield text, reasoning and usage until the model answers without asking for a tool; `Finish` comes last."""
         messages, called, calls_left = self._plan.messages, frozenset[str](), self._plan.max_tool_calls
         while True:
-            request = self._plan.request(messages, called, may_call_tools=calls_left > 0)
+            begin = _Begin(messages, called, calls_left > 0)
             calls: list[ToolCall] = []
             finish = Finish("stop")
             text_before = len(self._spoken)
-            async with aclosing(self._reply(request, self._plan.provider(called))) as events:
+            async with aclosing(self._reply(begin)) as events:
                 async for event in events:
                     if isinstance(event, ToolCall):
                         calls.append(event)
@@ -77,13 +77,18 @@ class Conversation:
                 yield self._last(finish, calls)
                 return
             spoken = self._spoken[text_before:]
-            raw_from = self._plan.provider(called)
+            model = self._choice(called)
+            raw_from = author(model.provider, model.name)
             results = await self._results(calls, calls_left)
             calls_left -= len(calls)
             messages += (Message("assistant", spoken, tuple(calls), raw=finish.raw, raw_from=raw_from),)
             messages += tuple(result.as_message() for result in results)
             messages += self._plan.roles_of(calls, called)
             called |= {call.name for call in calls}
+
+    def _choice(self, called: frozenset[str]) -> ModelChoice:
+        # A model that has stepped in stays to the end of the answer.
+        return self._fallback or self._plan.choice(called)
 
     def _last(self, finish: Finish, calls: Sequence[ToolCall]) -> Finish:
         if calls and not self._spoken:
@@ -104,27 +109,25 @@ class Conversation:
         self._observer.tool_done(result, time.perf_counter() - started)
         return result
 
-    async def _reply(self, request: ModelRequest, provider: str) -> AsyncGenerator[Event, None]:
-        """Yield one round, asking again as long as nothing of the answer is out."""
+    async def _reply(self, begin: _Begin) -> AsyncGenerator[Event, None]:
+        """Yield one round, asking again or another model as long as nothing of the answer is out."""
         while True:
+            choice = self._choice(begin.called)
+            request = self._plan.request(choice, begin.messages, may_call_tools=begin.may_call_tools)
             try:
-                async with aclosing(self._round(request, provider)) as events:
+                async with aclosing(self._round(request, choice.provider)) as events:
                     async for event in events:
                         yield event
                 return
             except ModelFailed as failure:
-                delay = self._delay(failure)
-                if delay is None:
+                step = None if self._spoken else self._attempts.after(failure, choice.provider)
+                if step is None:
                     raise
-            self._attempts += 1
-            await asyncio.sleep(delay)
-
-    def _delay(self, failure: ModelFailed) -> float | None:
-        """Return how long to wait before the next attempt, or `None` when there is to be none."""
-        if self._spoken or failure.kind not in RETRYABLE or self._attempts >= self._retry.max_attempts:
-            return None
-        delay = max(failure.retry_after or 0, self._retry.delay_seconds * 2 ** (self._attempts - 1))
-        return delay if delay <= self._retry.max_delay_seconds else None
+                extra = {"kind": failure.kind, "detail": failure.detail, "model": choice.name}
+                logger.warning("a model failed and the answer goes on", extra=extra)
+            if step.fallback is not None:
+                self._fallback = self._plan.fallbacks[step.fallback]
+            await asyncio.sleep(step.delay)
 
     async def _round(self, request: ModelRequest, provider: str) -> AsyncGenerator[Event, None]:
         started = time.perf_counter()

@@ -38,6 +38,8 @@ _MODEL_FAILURES: dict[FailureKind, tuple[int, str]] = {
     "rate_limited": (503, "provider_rate_limited"),
     "quota": (503, "provider_quota"),
     "rejected": (502, "provider_rejected"),
+    "parameter_refused": (502, "provider_rejected"),
+    "content_filter": (400, "content_filter"),
     "context_length": (400, "context_length_exceeded"),
     "unavailable": (502, "provider_unavailable"),
     "timeout": (504, "provider_timeout"),
@@ -47,7 +49,9 @@ _MODEL_FAILURES: dict[FailureKind, tuple[int, str]] = {
     "no_answer": (502, "model_gave_no_answer"),
 }
 # Asking again changes nothing until a person has changed something.
-_HOPELESS = frozenset({"auth", "key_missing", "quota", "rejected", "address_refused", "context_length"})
+_HOPELESS = frozenset(
+    {"auth", "key_missing", "quota", "rejected", "address_refused", "context_length", "content_filter"}
+)
 NO_RETRY = {"x-should-retry": "false"}
 
 

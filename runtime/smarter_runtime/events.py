@@ -8,7 +8,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 FailureKind = Literal[
     "auth", "key_missing", "rate_limited", "quota", "rejected", "context_length", "unavailable", "timeout", "garbage",
-    "cut", "address_refused", "no_answer",
+    "cut", "address_refused", "no_answer", "parameter_refused", "content_filter",
 ]  # fmt: skip
 
 
@@ -29,7 +29,7 @@ class Message:
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
-    # What the provider sent, for the provider that sent it: some want their own fields back within a turn.
+    # What the model sent, for the model that sent it: some want their own fields back within a turn.
     raw: Mapping[str, Any] | None = None
     raw_from: str = ""
 

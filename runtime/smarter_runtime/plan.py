@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from smarter_crds.runtime_config import ModelOverrides, PluginConfig, RuntimeConfig
+from smarter_crds.runtime_config import ModelChoice, PluginConfig, RuntimeConfig
 from smarter_runtime.bot import Bot
 from smarter_runtime.events import Message, ToolCall
 from smarter_runtime.models import ModelRequest, Parameters
@@ -38,16 +38,26 @@ class Plan:
     def max_tool_calls(self) -> int:
         return self.bot.config.limits.max_tool_calls_per_turn if self.offered else 0
 
-    def provider(self, called: frozenset[str]) -> str:
-        """Return the key of the provider to ask, after the tools in `called` were called."""
-        overrides = self._overrides(called)
-        return next((each.provider for each in overrides if each.provider), self.bot.config.model.provider)
+    @property
+    def fallbacks(self) -> tuple[ModelChoice, ...]:
+        return self.bot.config.model.fallbacks
 
-    def request(self, messages: tuple[Message, ...], called: frozenset[str], *, may_call_tools: bool) -> ModelRequest:
+    def choice(self, called: frozenset[str]) -> ModelChoice:
+        """Return the model to ask, after the tools in `called` were called."""
+        overrides = [
+            each.model.model_dump(exclude_none=True)
+            for each in self.bot.config.plugins
+            if each.name in self.selected or _is_selected_by_call(each, called)
+        ]
+        # The first plugin that sets a member wins.
+        members = {name: value for override in reversed(overrides) for name, value in override.items()}
+        return self.bot.config.model.model_copy(update=members)
+
+    def request(self, choice: ModelChoice, messages: tuple[Message, ...], *, may_call_tools: bool) -> ModelRequest:
         return ModelRequest(
             messages=messages,
             offers=self.bot.toolbox.offers(self.offered),
-            parameters=self._parameters(self._overrides(called)),
+            parameters=self._parameters(choice),
             may_call_tools=may_call_tools,
         )
 
@@ -57,21 +67,13 @@ class Plan:
         plugins = [each for each in self.bot.config.plugins if each.name in new and each.selector.directive == "Llm"]
         return tuple(Message("system", each.system_role) for each in plugins if each.system_role)
 
-    def _overrides(self, called: frozenset[str]) -> list[ModelOverrides]:
-        plugins = self.bot.config.plugins
-        return [each.model for each in plugins if each.name in self.selected or _is_selected_by_call(each, called)]
-
-    def _parameters(self, overrides: Sequence[ModelOverrides]) -> Parameters:
-        model = self.bot.config.model
-        names = [each.name for each in overrides if each.name]
-        temperatures = [each.temperature for each in overrides if each.temperature is not None]
-        limits = [each.max_tokens for each in overrides if each.max_tokens is not None]
+    def _parameters(self, choice: ModelChoice) -> Parameters:
         return Parameters(
-            model=next(iter(names), model.name),
-            temperature=next(iter(temperatures), model.temperature),
-            max_tokens=_smaller(next(iter(limits), model.max_tokens), self.wishes.max_tokens),
-            top_p=model.top_p,
-            reasoning_effort=model.reasoning_effort.lower() if model.reasoning_effort else None,
+            model=choice.name,
+            temperature=choice.temperature,
+            max_tokens=_smaller(choice.max_tokens, self.wishes.max_tokens),
+            top_p=choice.top_p,
+            reasoning_effort=choice.reasoning_effort.lower() if choice.reasoning_effort else None,
             seed=self.wishes.seed,
             stop=self.wishes.stop,
             client_id=self.wishes.client_id,

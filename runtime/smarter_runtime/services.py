@@ -10,8 +10,8 @@ from smarter_runtime.access import Caller, caller
 from smarter_runtime.api_keys import ApiKeys
 from smarter_runtime.bot import Bot
 from smarter_runtime.configs import Configs
-from smarter_runtime.conversation import RetryPolicy
 from smarter_runtime.errors import NO_RETRY, ApiError
+from smarter_runtime.fallbacks import RetryPolicy
 from smarter_runtime.limits import DailyTokens, Places, utc_now
 from smarter_runtime.metrics import Metrics
 from smarter_runtime.models.providers import Providers

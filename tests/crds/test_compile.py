@@ -118,9 +118,8 @@ WRONG_TYPE = provider("openai", type="Cohere")
             Problem(
                 "ProviderNotAccepted",
                 "Provider 'openai', named in `spec.model.providerRef`, is not accepted: `spec.type: Cohere` is not "
-                "supported yet; use `OpenAI` or `OpenAICompatible` or `Mistral` or `Groq` or `Together` or "
-                "`Fireworks` or "
-                "`DeepSeek` or `Ollama` or `Demo`.",
+                "supported yet; use `OpenAI` or `AzureOpenAI` or `OpenAICompatible` or `Mistral` or `Groq` or "
+                "`Together` or `Fireworks` or `DeepSeek` or `Ollama` or `Demo`.",
             ),
             id="provider-not-supported",
         ),

@@ -14,8 +14,9 @@ from smarter_crds.compile import Compiled, Platform, PlatformLimits, References,
 from smarter_crds.exposure import IssuerRef
 from smarter_crds.runtime_config import RuntimeConfig
 from smarter_runtime.bot import prepared
-from smarter_runtime.conversation import Conversation, RetryPolicy, Round
+from smarter_runtime.conversation import Conversation, Round
 from smarter_runtime.events import Message, Text, ToolResult
+from smarter_runtime.fallbacks import RetryPolicy
 from smarter_runtime.models.demo import DemoModel
 from smarter_runtime.plan import Wishes, plan
 

@@ -110,7 +110,7 @@ def test_what_can_never_work_is_denied_with_the_sentence(manifest: Manifest, sai
         ),
         pytest.param(
             chatbot(model={"providerRef": {"name": "demo"}, "fallbacks": [{"providerRef": {"name": "spare"}}]}),
-            "Provider 'spare' is not in namespace 'acme'; create it.",
+            "or name another in `spec.model.fallbacks[0].providerRef`",
             id="provider-of-a-fallback",
         ),
         pytest.param(chatbot(storeRef={"name": "main"}), "Store 'main' is not in namespace", id="store"),

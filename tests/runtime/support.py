@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from runtime.published_schema import faults
 from smarter_crds.runtime_config import (
     AppConfig,
     BotIdentity,
@@ -34,7 +35,7 @@ from smarter_crds.runtime_config import (
     to_json,
 )
 from smarter_runtime.app import create_api, create_status
-from smarter_runtime.conversation import RetryPolicy
+from smarter_runtime.fallbacks import RetryPolicy
 from smarter_runtime.server import Runtime
 from smarter_runtime.services import Services, services
 from smarter_runtime.settings import Settings
@@ -195,6 +196,8 @@ class ScriptedProvider:
     replies: list[Reply] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    """What a server with the published API would have refused."""
 
     def config(self, **changes: Any) -> dict[str, ProviderConfig]:
         whole = {"name": "main", "type": "OpenAICompatible", "base_url": self.url, "allowed_cidrs": ("127.0.0.0/8",)}
@@ -202,6 +205,7 @@ class ScriptedProvider:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.bodies.append(json.loads(await request.read()))
+        self.faults += faults(request.path, self.bodies[-1])
         self.headers.append(dict(request.headers))
         return await self.replies.pop(0)(request)
 
@@ -210,7 +214,8 @@ class ScriptedProvider:
 async def scripted(*replies: Reply) -> AsyncIterator[ScriptedProvider]:
     provider = ScriptedProvider(replies=list(replies))
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", provider.handle)
+    for path in ("/v1/chat/completions", "/v1/responses"):
+        app.router.add_post(path, provider.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -221,6 +226,7 @@ async def scripted(*replies: Reply) -> AsyncIterator[ScriptedProvider]:
         yield provider
     finally:
         await runner.cleanup()
+    assert provider.faults == []
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from aiohttp import web
 from runtime.support import Running, config, delta, lines, plugin, running, scripted, write
 from smarter_crds.runtime_config import (
     SCHEMA_VERSION,
+    ModelChoice,
     ModelConfig,
     ModelOverrides,
     ProviderConfig,
@@ -151,11 +152,9 @@ async def test_a_broken_config_is_reported_and_the_last_good_one_serves_on(
             id="cidr",
         ),
         pytest.param(
-            config(
-                providers={"main": ProviderConfig(name="main", type="OpenAI", base_url="https://x", api="Responses")}
-            ),
-            "'Responses'",
-            id="api",
+            config(model=ModelConfig(provider="main", name="m", fallbacks=(ModelChoice(provider="x", name="m"),))),
+            "fallback 0 names provider 'x'",
+            id="fallback",
         ),
         pytest.param(
             config(plugins=(plugin().model_copy(update={"static": None}),)),

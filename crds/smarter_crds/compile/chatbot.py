@@ -1,8 +1,9 @@
 """Compiles a Chatbot and what it refers to into the config that its pods serve."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
-from smarter_crds.chatbot import Chatbot
+from smarter_crds.chatbot import Chatbot, ModelParameters
 from smarter_crds.chatbot_status import AccessDefaults, BotPluginStatus, ChatbotDefaults, ModelDefaults
 from smarter_crds.compile import languages
 from smarter_crds.compile.app import app_config, app_defaults
@@ -12,7 +13,7 @@ from smarter_crds.compile.model import Compiled, Platform, PlatformLimits, Refer
 from smarter_crds.compile.plugins import plugin_size
 from smarter_crds.compile.problems import Problem
 from smarter_crds.compile.providers import default_model, provider_config, provider_secrets, provider_warnings
-from smarter_crds.compile.resolve import Resolved, bot_provider, resolve_plugins
+from smarter_crds.compile.resolve import Resolved, bot_provider, fallback_providers, resolve_plugins
 from smarter_crds.compile.workload import pod_template_defaults, scaling_defaults, workload, workload_warnings
 from smarter_crds.limits import Limits
 from smarter_crds.provider import Provider
@@ -22,6 +23,7 @@ from smarter_crds.runtime_config import (
     BotIdentity,
     LimitsConfig,
     MaintenanceConfig,
+    ModelChoice,
     ModelConfig,
     RuntimeConfig,
     config_hash,
@@ -37,6 +39,8 @@ class _Bot:
     chatbot: Chatbot
     platform: Platform
     provider: Provider | None
+    fallbacks: tuple[tuple[ModelParameters, Provider], ...]
+    """Those whose Providers can be used."""
     plugins: tuple[Resolved, ...]
     plugin_problems: tuple[Problem, ...]
     route: Route
@@ -50,9 +54,14 @@ class _Bot:
         return self.chatbot.spec.model.name or (default_model(self.provider) if self.provider else "")
 
     @property
+    def own_providers(self) -> tuple[Provider, ...]:
+        own = [self.provider] if self.provider else []
+        return (*own, *(provider for _, provider in self.fallbacks))
+
+    @property
     def providers(self) -> dict[str, Provider]:
         """All Providers that the bot uses, by name."""
-        used = [self.provider, *(plugin.provider for plugin in self.plugins)]
+        used = [*self.own_providers, *(plugin.provider for plugin in self.plugins)]
         return {provider.metadata.name: provider for provider in used if provider}
 
 
@@ -76,6 +85,7 @@ def _gather(chatbot: Chatbot, references: References, platform: Platform) -> _Bo
         chatbot=chatbot,
         platform=platform,
         provider=bot_provider(chatbot, references),
+        fallbacks=tuple(fallback_providers(chatbot, references)),
         plugins=tuple(outcome for outcome in outcomes if isinstance(outcome, Resolved)),
         plugin_problems=tuple(outcome for outcome in outcomes if isinstance(outcome, Problem)),
         route=route(chatbot, platform),
@@ -106,7 +116,7 @@ def _refused(bot: _Bot) -> Compiled:
 
 def _warnings(bot: _Bot) -> tuple[str, ...]:
     warnings = [*route_warnings(bot.chatbot), *workload_warnings(bot.chatbot)]
-    warnings += provider_warnings(bot.provider) if bot.provider else ()
+    warnings += (warning for provider in bot.own_providers for warning in provider_warnings(provider))
     warnings += (warning for plugin in bot.plugins for warning in plugin.warnings)
     return tuple(dict.fromkeys(warnings))
 
@@ -167,12 +177,8 @@ def _config(bot: _Bot) -> RuntimeConfig:
         time_zone=spec.time_zone or bot.platform.time_zone,
         system_prompt=spec.system_prompt or "",
         model=ModelConfig(
-            provider=spec.model.provider_ref.name,
-            name=bot.model_name,
-            temperature=spec.model.temperature,
-            max_tokens=spec.model.max_tokens,
-            top_p=spec.model.top_p,
-            reasoning_effort=spec.model.reasoning_effort,
+            **_choice(spec.model, bot.provider),
+            fallbacks=tuple(ModelChoice(**_choice(each, provider)) for each, provider in bot.fallbacks),
         ),
         providers={name: provider_config(provider) for name, provider in bot.providers.items()},
         plugins=tuple(plugin.config for plugin in bot.plugins),
@@ -189,6 +195,17 @@ def _access(bot: _Bot) -> AccessConfig:
     if access is None or access.mode != "ApiKey":
         return AccessConfig()
     return AccessConfig(mode="ApiKey", notice=languages.key_only(bot.language))
+
+
+def _choice(model: ModelParameters, provider: Provider | None) -> dict[str, Any]:
+    return {
+        "provider": model.provider_ref.name,
+        "name": model.name or (default_model(provider) if provider else ""),
+        "temperature": model.temperature,
+        "max_tokens": model.max_tokens,
+        "top_p": model.top_p,
+        "reasoning_effort": model.reasoning_effort,
+    }
 
 
 def _maintenance(bot: _Bot) -> MaintenanceConfig | None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from smarter_crds.chatbot import Chatbot
+from smarter_crds.chatbot import Chatbot, ModelParameters
 from smarter_crds.compile.allowed import forbidden
 from smarter_crds.compile.model import Platform, References
 from smarter_crds.compile.problems import Problem
@@ -67,32 +67,39 @@ def tools_have_different_names(chatbot: Chatbot, references: References, platfor
 
 
 def provider_and_model_are_known(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
-    model = chatbot.spec.model
-    namespace = chatbot.metadata.namespace
-    provider = find_provider(model.provider_ref.name, references, namespace, "`spec.model.providerRef`")
-    if isinstance(provider, Problem):
-        yield provider
-    elif not (model.name or default_model(provider)):
-        yield Problem(
-            "ModelNameMissing",
-            f"Neither `spec.model.name` nor `spec.defaultModel` of Provider {provider.metadata.name!r} names a model; "
-            "add one of them.",
-        )
+    for place, model in _models(chatbot):
+        where = f"`{place}.providerRef`"
+        provider = find_provider(model.provider_ref.name, references, chatbot.metadata.namespace, where)
+        if isinstance(provider, Problem):
+            yield provider
+        elif not (model.name or default_model(provider)):
+            yield Problem(
+                "ModelNameMissing",
+                f"Neither `{place}.name` nor `spec.defaultModel` of Provider {provider.metadata.name!r} names a model; "
+                "add one of them.",
+            )
 
 
 def provider_heeds_what_is_set(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
-    model = chatbot.spec.model
-    provider = references.providers.get(model.provider_ref.name)
-    if provider is None or isinstance(provider, Problem):
-        return
-    for name in IGNORED_PARAMETERS.get(provider.spec.type, ()):
-        if getattr(model, name) is not None:
-            alias = type(model).model_fields[name].alias
-            yield Problem(
-                "IgnoredByProvider",
-                f"`spec.model.{alias}` has no effect on Provider {provider.metadata.name!r}, which is of type "
-                f"`{provider.spec.type}`; remove it.",
-            )
+    for place, model in _models(chatbot):
+        provider = references.providers.get(model.provider_ref.name)
+        if provider is None or isinstance(provider, Problem):
+            continue
+        for name in IGNORED_PARAMETERS.get(provider.spec.type, ()):
+            if getattr(model, name) is not None:
+                alias = type(model).model_fields[name].alias
+                yield Problem(
+                    "IgnoredByProvider",
+                    f"`{place}.{alias}` has no effect on Provider {provider.metadata.name!r}, which is of type "
+                    f"`{provider.spec.type}`; remove it.",
+                )
+
+
+def _models(chatbot: Chatbot) -> Iterator[tuple[str, ModelParameters]]:
+    """Yield the models that may answer, each with its place in the spec."""
+    yield "spec.model", chatbot.spec.model
+    for number, fallback in enumerate(chatbot.spec.model.fallbacks):
+        yield f"spec.model.fallbacks[{number}]", fallback
 
 
 CHECKS: tuple[Check, ...] = (

@@ -1,6 +1,7 @@
 """Providers: what is wrong with one, and how it appears in a bot's config."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from smarter_crds.compile.model import References, SecretFile
 from smarter_crds.compile.problems import Problem, first_message
@@ -16,7 +17,7 @@ BASE_URLS = {
     "OpenAI": "https://api.openai.com/v1",
     "Together": "https://api.together.ai/v1",
 }
-"""Where the types that need no `baseUrl` speak ChatCompletions."""
+"""Where the types that need no `baseUrl` are reached."""
 
 DEMO_MODEL = "demo"
 """The one model of type `Demo`."""
@@ -24,7 +25,10 @@ DEMO_MODEL = "demo"
 IGNORED_PARAMETERS = {"Demo": ("temperature", "max_tokens", "top_p", "reasoning_effort")}
 """Parameters of a model that a type does not heed."""
 
-_IGNORED_BY_DEMO = ("base_url", "api", "api_key_secret", "headers", "timeout_seconds", "allowed_cidrs")
+# Their current models take tools there only; elsewhere ChatCompletions is what every server has.
+_RESPONSES_BY_DEFAULT = frozenset({"OpenAI", "AzureOpenAI"})
+
+_IGNORED_BY_DEMO = ("base_url", "api", "api_key_secret", "ca_secret", "headers", "timeout_seconds", "allowed_cidrs")
 
 _DEFAULT_TIMEOUT_SECONDS = 60
 
@@ -72,6 +76,8 @@ def provider_config(provider: Provider) -> ProviderConfig:
         name=name,
         type=spec.type,
         base_url=(spec.base_url or BASE_URLS[spec.type]).rstrip("/"),
+        api=_api(provider),
+        ca_file=_ca_file(provider) if spec.ca_secret else "",
         api_key_file=_key_file(provider) if spec.api_key_secret else "",
         headers={header.name: header.value for header in spec.headers},
         timeout_seconds=spec.timeout_seconds or _DEFAULT_TIMEOUT_SECONDS,
@@ -81,10 +87,25 @@ def provider_config(provider: Provider) -> ProviderConfig:
 
 def provider_secrets(provider: Provider) -> Iterator[SecretFile]:
     """Yield what the pod needs mounted to use `provider`."""
-    reference = provider.spec.api_key_secret
-    if reference and provider.spec.type != "Demo":
-        yield SecretFile(reference.name, reference.key, _key_file(provider))
+    spec = provider.spec
+    if spec.type == "Demo":
+        return
+    if spec.api_key_secret:
+        yield SecretFile(spec.api_key_secret.name, spec.api_key_secret.key, _key_file(provider))
+    if spec.ca_secret:
+        yield SecretFile(spec.ca_secret.name, spec.ca_secret.key, _ca_file(provider))
+
+
+def _api(provider: Provider) -> Literal["ChatCompletions", "Responses"]:
+    if provider.spec.api in ("ChatCompletions", "Responses"):
+        return provider.spec.api
+    return "Responses" if provider.spec.type in _RESPONSES_BY_DEFAULT else "ChatCompletions"
 
 
 def _key_file(provider: Provider) -> str:
     return f"provider-{provider.metadata.name}"
+
+
+def _ca_file(provider: Provider) -> str:
+    # No name of a Provider makes a key's file of it.
+    return f"ca-of-provider-{provider.metadata.name}"

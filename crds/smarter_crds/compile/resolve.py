@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from smarter_crds.chatbot import Chatbot
+from smarter_crds.chatbot import Chatbot, ModelParameters
 from smarter_crds.compile.model import References
 from smarter_crds.compile.plugins import check_plugin, plugin_config, plugin_warnings
 from smarter_crds.compile.problems import Problem, first_message
@@ -34,6 +34,15 @@ def bot_provider(chatbot: Chatbot, references: References) -> Provider | None:
     name = chatbot.spec.model.provider_ref.name
     provider = find_provider(name, references, chatbot.metadata.namespace, "`spec.model.providerRef`")
     return None if isinstance(provider, Problem) else provider
+
+
+def fallback_providers(chatbot: Chatbot, references: References) -> Iterator[tuple[ModelParameters, Provider]]:
+    """Yield the models that step in, each with its Provider, if it can be used."""
+    for number, fallback in enumerate(chatbot.spec.model.fallbacks):
+        place = f"`spec.model.fallbacks[{number}].providerRef`"
+        provider = find_provider(fallback.provider_ref.name, references, chatbot.metadata.namespace, place)
+        if not isinstance(provider, Problem):
+            yield fallback, provider
 
 
 def _resolve(name: str, chatbot: Chatbot, references: References) -> Resolved | Problem:

@@ -40,6 +40,11 @@ class Model(Protocol):
     def stream(self, request: ModelRequest) -> AsyncGenerator[Event, None]: ...
 
 
+def author(provider: str, model: str) -> str:
+    """Return who wrote a message: what a provider adds to one means something to the same model only."""
+    return f"{provider}/{model}"
+
+
 def estimated_usage(request: ModelRequest, written: str) -> Usage:
     """Return about how many tokens a round took, for models that do not count: four characters are one token."""
     read = sum(

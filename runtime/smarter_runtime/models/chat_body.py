@@ -4,26 +4,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from smarter_runtime.events import Message, ToolOffer
-from smarter_runtime.models import ModelRequest, Parameters
+from smarter_crds.runtime_config import ProviderConfig
+from smarter_runtime.events import Message, ToolCall, ToolOffer
+from smarter_runtime.models import ModelRequest, Parameters, author
+from smarter_runtime.models.dialects import Dialect, call_id, dialect
+from smarter_runtime.models.values import json_object
 
-# These know fields that other servers refuse, and take system messages anywhere.
-OPENAI_TYPES = frozenset({"OpenAI", "AzureOpenAI"})
-MISTRAL = "Mistral"
 _NOTE = "[Note of this chatbot's operator, not of the user: {}]"
 
 
-def chat_body(request: ModelRequest, provider_type: str, provider: str) -> dict[str, Any]:
+def chat_body(request: ModelRequest, provider: ProviderConfig) -> dict[str, Any]:
     """Return the body; what is not set is not in it."""
-    messages = request.messages if provider_type in OPENAI_TYPES else folded(request.messages)
+    speech = dialect(provider.type)
+    messages = request.messages if speech.takes_system_messages_anywhere else folded(request.messages)
+    writer = author(provider.name, request.parameters.model)
     return {
         "model": request.parameters.model,
-        "messages": [_message(message, provider) for message in messages],
+        "messages": [_message(message, writer, speech) for message in messages],
         "stream": True,
-        # Mistral sends usage unasked, and refuses the request when asked.
-        **({} if provider_type == MISTRAL else {"stream_options": {"include_usage": True}}),
+        **({"stream_options": {"include_usage": True}} if speech.asks_for_usage else {}),
         **_tools(request.offers, may_call=request.may_call_tools),
-        **_parameters(request.parameters, provider_type),
+        **_parameters(request.parameters, speech),
     }
 
 
@@ -49,18 +50,21 @@ def folded(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(result)
 
 
-def _message(message: Message, provider: str) -> dict[str, Any]:
-    if message.raw is not None and message.raw_from == provider:
-        return dict(message.raw)
+def _message(message: Message, writer: str, speech: Dialect) -> dict[str, Any]:
+    if message.raw is not None and message.raw_from == writer:
+        calls = [call | {"id": call_id(call["id"], speech)} for call in message.raw.get("tool_calls", ())]
+        return {**message.raw, **({"tool_calls": calls} if calls else {})}
     if message.role == "tool":
-        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": message.text}
+        return {"role": "tool", "tool_call_id": call_id(message.tool_call_id, speech), "content": message.text}
     if message.tool_calls:
-        calls = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
-            for call in message.tool_calls
-        ]
+        calls = [_call(call, speech) for call in message.tool_calls]
         return {"role": "assistant", "content": message.text or None, "tool_calls": calls}
     return {"role": message.role, "content": message.text}
+
+
+def _call(call: ToolCall, speech: Dialect) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": json_object(call.arguments)}
+    return {"id": call_id(call.id, speech), "type": "function", "function": function}
 
 
 def _tools(offers: Sequence[ToolOffer], *, may_call: bool) -> dict[str, Any]:
@@ -77,18 +81,15 @@ def _tools(offers: Sequence[ToolOffer], *, may_call: bool) -> dict[str, Any]:
     return {"tools": tools} if may_call else {"tools": tools, "tool_choice": "none"}
 
 
-def _parameters(parameters: Parameters, provider_type: str) -> dict[str, Any]:
-    is_openai = provider_type in OPENAI_TYPES
-    # OpenAI's newer models refuse `max_tokens`; most other servers know nothing else.
-    limit = "max_completion_tokens" if is_openai else "max_tokens"
+def _parameters(parameters: Parameters, speech: Dialect) -> dict[str, Any]:
     values: dict[str, Any] = {
         "temperature": parameters.temperature,
-        limit: parameters.max_tokens,
+        speech.limit: parameters.max_tokens,
         "top_p": parameters.top_p,
         "reasoning_effort": parameters.reasoning_effort,
-        "random_seed" if provider_type == MISTRAL else "seed": parameters.seed,
+        speech.seed: parameters.seed,
         "stop": list(parameters.stop) or None,
     }
-    if is_openai:
+    if speech.knows_client_ids:
         values |= {"store": False, "safety_identifier": parameters.client_id or None}
     return {name: value for name, value in values.items() if value is not None}

@@ -1,5 +1,6 @@
 """The HTTP client for addresses that are checked: one pool of connections per set of allowed networks."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,8 +16,14 @@ IDLE_SECONDS = 60
 class Dialer:
     """Lends connections. Retired, it closes when the last answer that uses it is done."""
 
-    def __init__(self, allowed_cidrs: tuple[str, ...]) -> None:
+    def __init__(self, allowed_cidrs: tuple[str, ...], authorities: str = "") -> None:
+        """Take the authorities to trust, in PEM; none: the system's.
+
+        Raises:
+            ValueError: when the authorities are no PEM.
+        """
         self._allowed = networks(allowed_cidrs)
+        self._tls = _trusting(authorities) if authorities else True
         self._session: aiohttp.ClientSession | None = None
         self._users = 0
         self._is_retired = False
@@ -45,7 +52,14 @@ class Dialer:
 
     def _open(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=0, keepalive_timeout=IDLE_SECONDS, socket_factory=socket_factory(self._allowed)
+            limit=0, keepalive_timeout=IDLE_SECONDS, ssl=self._tls, socket_factory=socket_factory(self._allowed)
         )
         # Cookies of a provider have no place in the next visitor's request.
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
+def _trusting(authorities: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cadata=authorities)
+    except ssl.SSLError as error:
+        raise ValueError("the authorities are no PEM") from error

@@ -1,7 +1,9 @@
 """What a provider's error means: which of our failures it is, and what may be told about it."""
 
+import math
 import re
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from smarter_runtime.events import FailureKind, ModelFailed
@@ -16,11 +18,24 @@ _TEXTS: dict[FailureKind, str] = {
     "timeout": "The model provider did not answer in time. Please try again.",
     "garbage": "The model provider's answer could not be read. Please try again.",
     "cut": "The model provider broke off in the middle of its answer. Please try again.",
+    "parameter_refused": "The model provider does not accept this chatbot's request.",
+    "content_filter": "The model provider's content filter refuses this message. Please say it differently.",
     "address_refused": "The model provider's address may not be dialled from here.",
 }
 _BY_STATUS: dict[int, FailureKind] = {401: "auth", 403: "auth", 408: "timeout", 429: "rate_limited", 504: "timeout"}
+_BY_CODE: dict[str, FailureKind] = {
+    "insufficient_quota": "quota",
+    "billing_hard_limit_reached": "quota",
+    "context_length_exceeded": "context_length",
+    "rate_limit_exceeded": "rate_limited",
+    "content_filter": "content_filter",
+    "invalid_prompt": "content_filter",
+    "bio_policy": "content_filter",
+    "misalignment_policy_violation": "content_filter",
+}
 _CODE = re.compile(r"[A-Za-z0-9_.:/\[\]-]{1,80}")
 _SERVER_ERRORS = 500
+_LONGEST_PAUSE = 3600.0
 
 
 def failed(kind: FailureKind, detail: str = "", retry_after: float | None = None) -> ModelFailed:
@@ -29,31 +44,27 @@ def failed(kind: FailureKind, detail: str = "", retry_after: float | None = None
 
 def status_failure(status: int, body: Any, headers: Mapping[str, str]) -> ModelFailed:
     """Return the failure that a response other than 200 stands for."""
-    error = _error(body)
+    error = error_object(body)
     kind = _kind_by_code(error) or _BY_STATUS.get(status)
     kind = kind or ("unavailable" if status >= _SERVER_ERRORS else "rejected")
-    retry_after = _seconds(headers.get("Retry-After", "")) if kind in ("rate_limited", "unavailable") else None
+    retry_after = _pause(headers) if kind in ("rate_limited", "unavailable") else None
     return failed(kind, f"HTTP {status} {_codes(error)}".strip(), retry_after)
 
 
 def stream_failure(body: Any) -> ModelFailed:
     """Return the failure that an error object inside a stream stands for."""
-    error = _error(body)
+    error = error_object(body)
     status = error.get("code") if isinstance(error.get("code"), int) else error.get("status_code")
     kind = _kind_by_code(error) or _BY_STATUS.get(status if isinstance(status, int) else 0) or "unavailable"
     return failed(kind, f"in the stream: {_codes(error)}")
 
 
 def _kind_by_code(error: Mapping[str, Any]) -> FailureKind | None:
-    codes = {str(error.get("code")), str(error.get("type"))}
-    if "insufficient_quota" in codes or "billing_hard_limit_reached" in codes:
-        return "quota"
-    if "context_length_exceeded" in codes:
-        return "context_length"
-    return "rate_limited" if "rate_limit_exceeded" in codes else None
+    codes = (str(error.get("code")), str(error.get("type")))
+    return next((_BY_CODE[code] for code in codes if code in _BY_CODE), None)
 
 
-def _error(body: Any) -> Mapping[str, Any]:
+def error_object(body: Any) -> Mapping[str, Any]:
     error = body.get("error") if isinstance(body, dict) else None
     if isinstance(error, dict):
         return error
@@ -66,8 +77,26 @@ def _codes(error: Mapping[str, Any]) -> str:
     return " ".join(str(value) for value in values if value is not None and _CODE.fullmatch(str(value)))
 
 
+def _pause(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that the provider asks to be left alone, whichever way it says so."""
+    exact, usual = _seconds(headers.get("retry-after-ms", "")), headers.get("Retry-After", "")
+    seconds = exact / 1000 if exact is not None else _seconds(usual)
+    if seconds is None:
+        seconds = _until(usual, headers.get("Date", ""))
+    return None if seconds is None else max(0.0, min(seconds, _LONGEST_PAUSE))
+
+
 def _seconds(value: str) -> float | None:
     try:
-        return max(0.0, min(float(value), 3600.0))
+        seconds = float(value)
     except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) else None
+
+
+def _until(then: str, now: str) -> float | None:
+    # Both by the provider's clock.
+    try:
+        return (parsedate_to_datetime(then) - parsedate_to_datetime(now)).total_seconds()
+    except (TypeError, ValueError):
         return None

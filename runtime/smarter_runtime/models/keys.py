@@ -1,4 +1,4 @@
-"""API keys from files, read when they are needed and again when they have changed."""
+"""Keys and authorities from files, read when they are needed and again when they have changed."""
 
 from pathlib import Path
 
@@ -18,13 +18,18 @@ class KeyFiles:
         Raises:
             ModelFailed: when there is none; the text names no file, for visitors read it.
         """
-        fault = self.fault(name)
-        if fault:
-            raise ModelFailed("key_missing", "This chatbot has no key for its model provider.", detail=fault)
-        return self._read[name][1]
+        return self._content(name, "This chatbot has no key for its model provider.")
+
+    def authorities(self, name: str) -> str:
+        """Return the authorities in the file `name`, in PEM; no name, no authorities.
+
+        Raises:
+            ModelFailed: when the file has none.
+        """
+        return self._content(name, "This chatbot cannot verify its model provider.") if name else ""
 
     def fault(self, name: str) -> str:
-        """Return why there is no key in the file `name`; empty when there is one."""
+        """Return why there is nothing in the file `name`; empty when there is."""
         path = self._directory / name
         if not path.resolve().is_relative_to(self._directory.resolve()):
             return f"`{name}` lies outside the secrets folder."
@@ -34,5 +39,11 @@ class KeyFiles:
             if name not in self._read or self._read[name][0] != version:
                 self._read[name] = (version, path.read_text().strip())
         except (OSError, UnicodeDecodeError) as error:
-            return f"Cannot read the key file `{name}`: {getattr(error, 'strerror', None) or 'it is no text'}."
-        return "" if self._read[name][1] else f"The key file `{name}` is empty."
+            return f"Cannot read the file `{name}`: {getattr(error, 'strerror', None) or 'it is no text'}."
+        return "" if self._read[name][1] else f"The file `{name}` is empty."
+
+    def _content(self, name: str, missing: str) -> str:
+        fault = self.fault(name)
+        if fault:
+            raise ModelFailed("key_missing", missing, detail=fault)
+        return self._read[name][1]

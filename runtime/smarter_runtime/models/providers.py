@@ -1,16 +1,22 @@
 """The models of a bot by provider; connections are kept over config changes that do not concern them."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smarter_crds.runtime_config import ProviderConfig, ResourceName, RuntimeConfig, RuntimeProblem
 from smarter_runtime.bot import DEMO
+from smarter_runtime.events import ModelFailed
 from smarter_runtime.models import Model
 from smarter_runtime.models.demo import DemoModel
 from smarter_runtime.models.keys import KeyFiles
+from smarter_runtime.models.lessons import Lessons
 
 if TYPE_CHECKING:
     from smarter_runtime.models.dialer import Dialer
+
+_Trust = tuple[tuple[str, ...], str]
+"""The networks that may be dialled, and the file with the authorities: what must be equal to share connections."""
 
 
 class Providers:
@@ -18,50 +24,64 @@ class Providers:
 
     def __init__(self, secrets_directory: Path) -> None:
         self._keys = KeyFiles(secrets_directory)
-        self._dialers: dict[tuple[str, ...], Dialer] = {}
-        self._refusals: dict[str, str] = {}
+        self._dialers: dict[_Trust, tuple[str, Dialer]] = {}
+        self._lessons = Lessons()
 
     def model(self, config: RuntimeConfig, provider: str) -> Model:
         settings = config.providers[provider]
         if settings.type == DEMO:
             return DemoModel()
         # An HTTP client weighs 0.2 s and 8 MiB: a bot that dials nobody does without.
-        from smarter_runtime.models.chat_completions import ChatCompletions
+        from smarter_runtime.models.http_model import HttpModel
 
-        return ChatCompletions(settings, self._dialer(settings), self._keys, self._refusals)
+        return HttpModel(settings, partial(self._dialer, settings), self._keys, self._lessons)
 
     def problems(self, config: RuntimeConfig) -> tuple[RuntimeProblem, ...]:
         """Return what a person should know: keys that are missing or that the provider refused last."""
         dialled = [each for each in config.providers.values() if each.type != DEMO]
-        keyed = [(each, self._keys.fault(each.api_key_file)) for each in dialled if each.api_key_file]
+        needed = [(each, file) for each in dialled for file in (each.api_key_file, each.ca_file) if file]
+        keyed = [(each, self._keys.fault(file)) for each, file in needed]
         missing = [_problem("SecretMissing", each, fault) for each, fault in keyed if fault]
         refused = [
-            _problem("ProviderRefused", each, self._refusals[each.name])
+            _problem("ProviderRefused", each, self._lessons.refusals[each.name])
             for each in dialled
-            if each.name in self._refusals
+            if each.name in self._lessons.refusals
         ]
         return (*missing, *refused)
 
     async def warm(self, config: RuntimeConfig) -> None:
         """Load what the first answer would else wait for, and let go of connections that no provider uses any more."""
-        wanted = {each.allowed_cidrs for each in config.providers.values() if each.type != DEMO}
+        wanted = {_trust(each) for each in config.providers.values() if each.type != DEMO}
         for provider in config.providers:
             self.model(config, provider)
-        for cidrs in set(self._dialers) - wanted:
-            await self._dialers.pop(cidrs).retire()
+        for trust in set(self._dialers) - wanted:
+            await self._dialers.pop(trust)[1].retire()
 
     async def close(self) -> None:
-        for dialer in self._dialers.values():
+        for _, dialer in self._dialers.values():
             await dialer.close()
         self._dialers.clear()
 
-    def _dialer(self, settings: ProviderConfig) -> "Dialer":
+    async def _dialer(self, settings: ProviderConfig) -> "Dialer":
         from smarter_runtime.models.dialer import Dialer
 
-        cidrs = settings.allowed_cidrs
-        if cidrs not in self._dialers:
-            self._dialers[cidrs] = Dialer(cidrs)
-        return self._dialers[cidrs]
+        authorities, trust = self._keys.authorities(settings.ca_file), _trust(settings)
+        old = self._dialers.get(trust)
+        if old and old[0] == authorities:
+            return old[1]
+        try:
+            dialer = Dialer(settings.allowed_cidrs, authorities)
+        except ValueError as error:
+            self._lessons.refusals[settings.name] = f"the file `{settings.ca_file}` holds no certificates in PEM."
+            raise ModelFailed("key_missing", "This chatbot cannot verify its model provider.") from error
+        self._dialers[trust] = (authorities, dialer)
+        if old:
+            await old[1].retire()
+        return dialer
+
+
+def _trust(settings: ProviderConfig) -> _Trust:
+    return settings.allowed_cidrs, settings.ca_file
 
 
 def _problem(reason: str, provider: ProviderConfig, fault: str) -> RuntimeProblem:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from smarter_runtime.events import Event, Finish, FinishReason, Reasoning, Text, ToolCall, Usage
+from smarter_runtime.models.values import count, items, json_object, mapping, text
 
 _FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -30,21 +31,24 @@ class PartialCall:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def add(self, delta: Mapping[str, Any]) -> None:
-        function = _mapping(delta.get("function"))
-        self.id = self.id or _text(delta.get("id"))
+        function = mapping(delta.get("function"))
+        self.id = self.id or text(delta.get("id"))
         # Some servers repeat the name in every delta.
-        self.name = self.name or _text(function.get("name"))
+        self.name = self.name or text(function.get("name"))
         arguments = function.get("arguments")
         self.arguments += arguments if isinstance(arguments, str) else _as_json(arguments)
         self.extra |= {name: value for name, value in delta.items() if name not in ("index", "id", "type", "function")}
 
     def raw(self) -> dict[str, Any]:
-        function = {"name": self.name, "arguments": self.arguments if _is_json(self.arguments) else "{}"}
+        function = {"name": self.name, "arguments": json_object(self.arguments)}
         return {"id": self.id, "type": "function", "function": function, **self.extra}
 
 
-class Assembler:
+class ChatAssembler:
     """Takes the chunks of one stream, gives events, and remembers the whole message."""
+
+    is_over = False
+    """Never known: usage follows the finish reason, and `[DONE]` is no chunk."""
 
     def __init__(self) -> None:
         self._text = ""
@@ -52,15 +56,19 @@ class Assembler:
         self._extra: dict[str, Any] = {}
         self.finish_reason = ""
 
+    @property
+    def is_whole(self) -> bool:
+        return bool(self.finish_reason)
+
     def events(self, chunk: Mapping[str, Any]) -> Iterator[Event]:
-        usage = _mapping(chunk.get("usage"))
+        usage = mapping(chunk.get("usage"))
         if usage:
             yield _usage(usage)
-        for choice in _list(chunk.get("choices"))[:1]:
-            choice = _mapping(choice)
+        for choice in items(chunk.get("choices"))[:1]:
+            choice = mapping(choice)
             # A server that does not stream sends the whole message at once.
-            yield from self._delta(_mapping(choice.get("delta") or choice.get("message")))
-            self.finish_reason = _text(choice.get("finish_reason")) or self.finish_reason
+            yield from self._delta(mapping(choice.get("delta") or choice.get("message")))
+            self.finish_reason = text(choice.get("finish_reason")) or self.finish_reason
 
     def end(self) -> Iterator[Event]:
         """Give the tool calls, which are whole only now, and the end of the round."""
@@ -72,7 +80,7 @@ class Assembler:
 
     def _delta(self, delta: Mapping[str, Any]) -> Iterator[Event]:
         yield from self._content(delta.get("content"))
-        refusal = _text(delta.get("refusal"))
+        refusal = text(delta.get("refusal"))
         if refusal:
             self._text += refusal
             yield Text(refusal)
@@ -80,8 +88,8 @@ class Assembler:
             if isinstance(delta.get(name), str) and delta[name]:
                 yield Reasoning(delta[name])
                 break
-        for call in _list(delta.get("tool_calls")):
-            self._add_call(_mapping(call))
+        for call in items(delta.get("tool_calls")):
+            self._add_call(mapping(call))
         for name, value in delta.items():
             if name not in _NOT_KEPT and value is not None:
                 self._extra[name] = _joined(self._extra.get(name), value)
@@ -92,17 +100,17 @@ class Assembler:
                 self._text += content
                 yield Text(content)
             return
-        for part in map(_mapping, _list(content)):
-            text = _text(part.get("text"))
-            if text:
-                self._text += text
-                yield Text(text)
-            for thought in map(_mapping, _list(part.get("thinking"))):
-                yield Reasoning(_text(thought.get("text")))
+        for part in map(mapping, items(content)):
+            said = text(part.get("text"))
+            if said:
+                self._text += said
+                yield Text(said)
+            for thought in map(mapping, items(part.get("thinking"))):
+                yield Reasoning(text(thought.get("text")))
 
     def _add_call(self, delta: Mapping[str, Any]) -> None:
         index = delta.get("index")
-        id_, name = _text(delta.get("id")), _text(_mapping(delta.get("function")).get("name"))
+        id_, name = text(delta.get("id")), text(mapping(delta.get("function")).get("name"))
         call = self._call_of(index if isinstance(index, int) else None, id_, name)
         if call is None:
             call = PartialCall(index if isinstance(index, int) else None)
@@ -127,8 +135,8 @@ class Assembler:
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
-    cached = _mapping(usage.get("prompt_tokens_details")).get("cached_tokens")
-    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), _count(cached))
+    cached = mapping(usage.get("prompt_tokens_details")).get("cached_tokens")
+    return Usage(count(usage.get("prompt_tokens")), count(usage.get("completion_tokens")), count(cached))
 
 
 def _joined(before: Any, value: Any) -> Any:
@@ -141,27 +149,3 @@ def _joined(before: Any, value: Any) -> Any:
 
 def _as_json(arguments: Any) -> str:
     return orjson.dumps(arguments).decode() if arguments is not None else ""
-
-
-def _is_json(text: str) -> bool:
-    # Servers whose chat templates read the arguments fail on text that the model itself got wrong.
-    try:
-        return isinstance(orjson.loads(text), dict)
-    except orjson.JSONDecodeError:
-        return False
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0

@@ -1,8 +1,8 @@
-"""Models behind an API in the format of OpenAI's ChatCompletions, the most widely spoken one."""
+"""Models behind an API of OpenAI's: the HTTP part, which is the same for every format."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any
 
 import aiohttp
@@ -11,17 +11,18 @@ import orjson
 from smarter_crds.runtime_config import ProviderConfig
 from smarter_runtime.events import Event, FailureKind, ModelFailed
 from smarter_runtime.models import ModelRequest
-from smarter_runtime.models.assemble import Assembler
-from smarter_runtime.models.chat_body import chat_body
 from smarter_runtime.models.dialer import CONNECT_SECONDS, Dialer
-from smarter_runtime.models.failures import failed, status_failure, stream_failure
+from smarter_runtime.models.failures import error_object, failed, status_failure, stream_failure
 from smarter_runtime.models.keys import KeyFiles
+from smarter_runtime.models.lessons import Lessons
 from smarter_runtime.models.sse import SseParser
+from smarter_runtime.models.wires import WIRES, Assembler
 from smarter_runtime.network import AddressRefused
 
 LAST_BYTES_SECONDS = 0.1
 MAX_ERROR_BYTES = 64 * 1024
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
+MAX_STREAM_BYTES = 64 * 1024 * 1024
 _DONE = b"[DONE]"
 _FAILURES: tuple[tuple[tuple[type[Exception], ...], FailureKind], ...] = (
     # The client refuses the old numeric spellings of addresses by itself.
@@ -32,32 +33,35 @@ _FAILURES: tuple[tuple[tuple[type[Exception], ...], FailureKind], ...] = (
 )
 
 
-class ChatCompletions:
+class HttpModel:
     """Asks one provider."""
 
-    def __init__(self, provider: ProviderConfig, dialer: Dialer, keys: KeyFiles, refusals: dict[str, str]) -> None:
+    def __init__(
+        self, provider: ProviderConfig, dialer: Callable[[], Awaitable[Dialer]], keys: KeyFiles, lessons: Lessons
+    ) -> None:
         self._provider = provider
+        self._wire = WIRES[provider.api]
         self._dialer = dialer
         self._keys = keys
-        self._refusals = refusals
+        self._lessons = lessons
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Event, None]:
-        body = orjson.dumps(chat_body(request, self._provider.type, self._provider.name))
-        headers = self._headers()
+        body = self._lessons.heeded(self._provider.name, self._wire.body(request, self._provider))
+        headers, dialer = self._headers(), await self._dialer()
         try:
-            async with self._dialer.session() as session, self._post(session, body, headers) as response:
-                await self._check(response)
+            async with dialer.session() as session, self._post(session, body, headers) as response:
+                await self._check(response, body)
                 async for event in self._events(response):
                     yield event
         except (aiohttp.ClientError, OSError) as error:
             raise _failure(error) from error
 
-    def _post(self, session: aiohttp.ClientSession, body: bytes, headers: dict[str, str]) -> Any:
+    def _post(self, session: aiohttp.ClientSession, body: dict[str, Any], headers: dict[str, str]) -> Any:
         timeout = aiohttp.ClientTimeout(
             total=None, connect=None, sock_connect=CONNECT_SECONDS, sock_read=self._provider.timeout_seconds
         )
-        url = f"{self._provider.base_url}/chat/completions"
-        return session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
+        url = f"{self._provider.base_url}{self._wire.path}"
+        return session.post(url, data=orjson.dumps(body), headers=headers, timeout=timeout, allow_redirects=False)
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **self._provider.headers}
@@ -66,20 +70,23 @@ class ChatCompletions:
             headers |= {"api-key": key} if self._provider.type == "AzureOpenAI" else {"Authorization": f"Bearer {key}"}
         return headers
 
-    async def _check(self, response: aiohttp.ClientResponse) -> None:
+    async def _check(self, response: aiohttp.ClientResponse, body: dict[str, Any]) -> None:
+        name = self._provider.name
         if response.status == 200:
-            self._refusals.pop(self._provider.name, None)
+            self._lessons.refusals.pop(name, None)
             return
-        raw = await response.content.read(MAX_ERROR_BYTES)
-        failure = status_failure(response.status, _parsed(raw), response.headers)
+        answer = _parsed(await response.content.read(MAX_ERROR_BYTES))
+        if response.status == 400 and self._lessons.learn(name, body, error_object(answer)):
+            raise failed("parameter_refused", "HTTP 400")
+        failure = status_failure(response.status, answer, response.headers)
         if failure.kind in ("auth", "quota"):
-            self._refusals[self._provider.name] = f"{failure} ({failure.detail})"
+            self._lessons.refusals[name] = f"{failure} ({failure.detail})"
         raise failure
 
     async def _events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Event, None]:
-        assembler = Assembler()
+        assembler = self._wire.assembler()
         if response.content_type == "application/json":
-            chunks = [await _document(response)]
+            chunks = [await _document(response, self._wire.member)]
             for event in _read(chunks, assembler):
                 yield event
         else:
@@ -90,11 +97,12 @@ class ChatCompletions:
         await _read_to_end(response)
 
     async def _streamed(self, response: aiohttp.ClientResponse, assembler: Assembler) -> AsyncGenerator[Event, None]:
-        parser, is_done = SseParser(), False
+        parser, is_done, size = SseParser(), False, 0
         loop = asyncio.get_running_loop()
         patience = loop.time() + self._provider.timeout_seconds
         async for piece in response.content.iter_any():
-            datas = _fed(parser, piece)
+            size += len(piece)
+            datas = _fed(parser, piece) if size <= MAX_STREAM_BYTES else _too_long()
             # Keep-alive comments reset the socket's time-out but are no sign of an answer.
             if datas:
                 patience = loop.time() + self._provider.timeout_seconds
@@ -103,14 +111,18 @@ class ChatCompletions:
             is_done = is_done or _DONE in datas
             for event in _read(_chunks(datas), assembler):
                 yield event
-            if is_done:
+            if is_done or assembler.is_over:
                 return
         rest = parser.end()
         for event in _read(_chunks(rest), assembler):
             yield event
         # Without either sign, the connection was closed in the middle of the answer.
-        if _DONE not in rest and not assembler.finish_reason:
-            raise failed("cut", "neither a finish reason nor [DONE]")
+        if _DONE not in rest and not assembler.is_whole:
+            raise failed("cut", f"{response.content_type} without an end")
+
+
+def _too_long() -> list[bytes]:
+    raise failed("garbage", "the answer does not end")
 
 
 def _read(chunks: list[Any], assembler: Assembler) -> Iterator[Event]:
@@ -144,15 +156,15 @@ async def _read_to_end(response: aiohttp.ClientResponse) -> None:
                 await response.content.readany()
 
 
-async def _document(response: aiohttp.ClientResponse) -> Any:
+async def _document(response: aiohttp.ClientResponse, member: str) -> Any:
     raw = bytearray()
     async for piece in response.content.iter_any():
         raw += piece
         if len(raw) > MAX_DOCUMENT_BYTES:
             raise failed("garbage", "the answer is too large")
     value = _parsed(bytes(raw))
-    if not isinstance(value, dict) or not (value.get("choices") or value.get("error")):
-        raise failed("garbage", "no choices in the answer")
+    if not isinstance(value, dict) or not (value.get(member) or value.get("error")):
+        raise failed("garbage", f"no {member} in the answer")
     return value
 
 
