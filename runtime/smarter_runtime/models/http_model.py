@@ -114,11 +114,12 @@ class HttpModel:
             if is_done or assembler.is_over:
                 return
         rest = parser.end()
-        for event in _read(_chunks(rest), assembler):
+        for event in _read(_chunks(rest, fault="cut"), assembler):
             yield event
-        # Without either sign, the connection was closed in the middle of the answer.
+        # Without either sign, the connection was closed in the middle of the answer, or it never was one.
         if _DONE not in rest and not assembler.is_whole:
-            raise failed("cut", f"{response.content_type} without an end")
+            kind: FailureKind = "cut" if response.content_type == "text/event-stream" else "garbage"
+            raise failed(kind, f"{response.content_type} without an end")
 
 
 def _too_long() -> list[bytes]:
@@ -134,11 +135,11 @@ def _read(chunks: list[Any], assembler: Assembler) -> Iterator[Event]:
         yield from assembler.events(chunk)
 
 
-def _chunks(datas: list[bytes]) -> list[Any]:
+def _chunks(datas: list[bytes], fault: FailureKind = "garbage") -> list[Any]:
     try:
         return [orjson.loads(data) for data in datas if data and data != _DONE]
     except orjson.JSONDecodeError as error:
-        raise failed("garbage", "a chunk is no JSON") from error
+        raise failed(fault, "a chunk is no JSON") from error
 
 
 def _fed(parser: SseParser, piece: bytes) -> list[bytes]:
