@@ -16,6 +16,7 @@ from smarter_runtime.models.failures import error_object, failed, status_failure
 from smarter_runtime.models.keys import KeyFiles
 from smarter_runtime.models.lessons import Lessons
 from smarter_runtime.models.sse import SseParser
+from smarter_runtime.models.stops import StopCutter
 from smarter_runtime.models.wires import WIRES, Assembler
 from smarter_runtime.network import AddressRefused
 
@@ -51,8 +52,10 @@ class HttpModel:
         try:
             async with dialer.session() as session, self._post(session, body, headers) as response:
                 await self._check(response, body)
-                async for event in self._events(response):
-                    yield event
+                cutter = StopCutter(() if self._wire.knows_stops else request.parameters.stop)
+                async for each in self._events(response):
+                    for event in cutter.events(each):
+                        yield event
         except (aiohttp.ClientError, OSError) as error:
             raise _failure(error) from error
 

@@ -17,7 +17,7 @@ LEAST_TOKENS = 16
 
 
 def responses_body(request: ModelRequest, provider: ProviderConfig) -> dict[str, Any]:
-    """Return the body; what is not set is not in it. `seed` and `stop` do not exist in this format."""
+    """Return the body; what is not set is not in it. `seed` does not exist in this format, nor does `stop`."""
     speech = dialect(provider.type)
     messages = request.messages if speech.takes_system_messages_anywhere else folded(request.messages)
     writer = author(provider.name, request.parameters.model)

@@ -36,11 +36,13 @@ class Wire:
     """Below the provider's base URL."""
     member: str
     """What an answer has that comes as one document."""
+    knows_stops: bool
+    """Whether providers can be asked to end an answer at a stop sequence."""
     body: Callable[[ModelRequest, ProviderConfig], dict[str, Any]]
     assembler: Callable[[], Assembler]
 
 
 WIRES: Mapping[str, Wire] = {
-    "ChatCompletions": Wire("/chat/completions", "choices", chat_body, ChatAssembler),
-    "Responses": Wire("/responses", "output", responses_body, ResponsesAssembler),
+    "ChatCompletions": Wire("/chat/completions", "choices", True, chat_body, ChatAssembler),
+    "Responses": Wire("/responses", "output", False, responses_body, ResponsesAssembler),
 }
