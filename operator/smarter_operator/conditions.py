@@ -13,6 +13,7 @@ from smarter_operator.pods import PodReport
 from smarter_operator.scaling import scaling_active
 
 NOT_ASKED = "NotAsked"
+UNREACHABLE = "Unreachable"
 
 _WAITS = "They still run as before: what the platform changes waits, for only so many bots are renewed at a time."
 
@@ -89,7 +90,7 @@ def _behind(said: Mapping[str, PodReport], outcome: Outcome) -> Verdict | None:
             f"Pod {late[0]!r} does not know the newest ApiKeys ({len(late)} of {len(said)} pods).",
         )
     if silent := [name for name, report in said.items() if not report.config_hash]:
-        return "Unknown", "Unreachable", f"Pod {silent[0]!r} does not answer at its status port."
+        return "Unknown", UNREACHABLE, f"Pod {silent[0]!r} does not answer at its status port."
     return None
 
 

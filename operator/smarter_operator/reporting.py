@@ -9,7 +9,7 @@ from smarter_crds.base import API_VERSION
 from smarter_operator import metrics
 from smarter_operator.cache import Cache, Change, ObjectName
 from smarter_operator.cluster import Cluster, Manifest
-from smarter_operator.conditions import NOT_ASKED
+from smarter_operator.conditions import NOT_ASKED, UNREACHABLE
 from smarter_operator.kinds import CHATBOT, Kind
 from smarter_operator.outcome import Outcome
 from smarter_operator.status import Status, chatbot_status
@@ -22,6 +22,14 @@ USED_BY_SECONDS = 10.0
 
 GOING_LIVE_SECONDS = 1.5
 """How long a config may be on its way to the pods before the status says so."""
+
+UNHEARD = (NOT_ASKED, UNREACHABLE)
+
+UNHEARD_SECONDS = 30.0
+"""How long pods of a bot that is ready all the while may not be heard before the status says so.
+
+An operator that just started knows of no pod what it serves, and asking a thousand takes a while.
+"""
 
 
 @dataclass
@@ -58,10 +66,14 @@ class Reporter:
 
 def hold_seconds(before: Status, status: Status) -> float:
     """Return how long a changed status may wait for the next change, so that a passing state costs no write."""
-    going_live = _condition(before, "Ready")[0] == "True" and _condition(status, "Ready")[1] in ("OldConfig", "OldKeys")
-    if going_live or _condition(status, "ConfigLive")[1] == NOT_ASKED:
+    same_config = all(before.get(key) == status.get(key) for key in ("observedGeneration", "configHash"))
+    ready, live = _condition(status, "Ready"), _condition(status, "ConfigLive")
+    if same_config and live[1] in UNHEARD and _condition(before, "Ready")[0] == ready[0] == "True":
+        return UNHEARD_SECONDS
+    going_live = _condition(before, "Ready")[0] == "True" and ready[1] in ("OldConfig", "OldKeys")
+    if going_live or live[1] == NOT_ASKED:
         return GOING_LIVE_SECONDS
-    same = _condition(before, "Ready")[0] == _condition(status, "Ready")[0]
+    same = _condition(before, "Ready")[0] == ready[0]
     return HOLD_SECONDS if same and before.get("observedGeneration") == status["observedGeneration"] else 0
 
 

@@ -56,8 +56,9 @@ async def test_creating_takes_one_write_per_child_and_two_of_status() -> None:
     assert len(of_bot) == 11
 
 
+@pytest.mark.parametrize("answer_after_seconds", [0, 20], ids=["pods-answer-at-once", "pods-take-their-time"])
 @virtual_time
-async def test_a_second_operator_over_converged_chatbots_writes_nothing() -> None:
+async def test_a_second_operator_over_converged_chatbots_writes_nothing(answer_after_seconds: float) -> None:
     cluster = acme(plugin(), chatbot(exposure=exposed(), plugins=[{"name": "returns"}]))
     async with Harness(cluster) as harness:
         await serving(harness)
@@ -65,6 +66,7 @@ async def test_a_second_operator_over_converged_chatbots_writes_nothing() -> Non
     cluster.writes.clear()
     harness = Harness(cluster)
     harness.pods.answers = answers
+    harness.pods.answer_after_seconds = answer_after_seconds
     async with harness:
         await harness.settle(200)
     assert cluster.writes == []

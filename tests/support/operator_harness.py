@@ -28,9 +28,11 @@ class ScriptedPods:
     def __init__(self) -> None:
         self.answers: dict[str, RuntimeStatus] = {}
         self.asked: list[str] = []
+        self.answer_after_seconds = 0.0
 
     async def ask(self, address: str) -> RuntimeStatus | None:
         self.asked.append(address)
+        await asyncio.sleep(self.answer_after_seconds)
         return self.answers.get(address)
 
 
