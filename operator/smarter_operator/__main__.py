@@ -20,6 +20,8 @@ from smarter_operator.leader import Elector
 from smarter_operator.pod_client import HttpStatusClient
 from smarter_operator.server import serve
 from smarter_operator.settings import Settings
+from smarter_operator.streams import Streams
+from smarter_operator.watch_session import Contact, watch_session
 
 API_CONNECTIONS = 64
 
@@ -40,16 +42,18 @@ async def run(settings: Settings) -> None:
     """Wire the parts together and work until kopf is told to stop."""
     configuration = await load_configuration(settings.kubeconfig)
     server = str(configuration.host)
+    streams = Streams()
     async with (
-        new_session(configuration, connections=API_CONNECTIONS) as session,
+        new_session(configuration, API_CONNECTIONS, Contact(streams)) as session,
         aiohttp.ClientSession() as pod_session,
     ):
         cluster = KubernetesCluster(server, session, settings.api_timeout_seconds)
         elector = _elector(cluster, settings)
         client = HttpStatusClient(pod_session, settings.pod_status_port)
         engine = Engine(cluster, client, settings, elector, host_client=HttpsHostClient(settings.probe_port))
+        engine.follow(streams)
         async with serve(engine, settings.server_host, settings.server_port), webhook.serve(engine, settings):
-            await _work(engine, lambda: (server, new_session(configuration, connections=0)))
+            await _work(engine, lambda: (server, watch_session(configuration, streams)))
             if elector is not None:
                 await elector.release()
 

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 from smarter_operator import metrics, watching
 from smarter_operator.api_keys import ApiKeyReconciler
@@ -15,6 +16,7 @@ from smarter_operator.cache import Cache, Change, ObjectName
 from smarter_operator.claims import HostClaims
 from smarter_operator.cluster import Cluster, ClusterError, Manifest
 from smarter_operator.guard import GuardedCluster
+from smarter_operator.health import Vitals
 from smarter_operator.kinds import (
     API_KEY,
     BY_NAME,
@@ -31,12 +33,14 @@ from smarter_operator.kinds import (
 from smarter_operator.leader import Elector
 from smarter_operator.pods import PodProber, PodReport, PodReports, StatusClient
 from smarter_operator.probes import HostClient, HostKey, HostProber
+from smarter_operator.pulse import Pulse
 from smarter_operator.reconcile import ChatbotReconciler
 from smarter_operator.references import ReferenceReconciler
 from smarter_operator.reporting import Reporter, UseReporter
 from smarter_operator.rollouts import Rollouts
 from smarter_operator.settings import Settings
-from smarter_operator.workqueue import WorkQueue
+from smarter_operator.streams import Streams
+from smarter_operator.workqueue import WorkQueue, patience
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +53,9 @@ FIRST_LISTS_SECONDS = 10.0
 """So long after our own first list, lists of the watches are their first ones too, and mean nothing."""
 
 RELIST_SETTLES_SECONDS = 2.0
+
+RECOVERY_SECONDS = 10.0
+"""Over so long what failed during an outage is spread, for all of it is due at once."""
 
 WATCH_STARTS_SECONDS = 10.0
 """So long it may take until a kind that just came into being is watched."""
@@ -71,6 +78,8 @@ class Engine:
         host_client: HostClient | None = None,
     ) -> None:
         self._elector = elector
+        self.follow(Streams())
+        self._pulse = Pulse()
         if elector is not None:
             cluster = GuardedCluster(cluster, lambda: elector.is_leader)
         self._cluster = cluster
@@ -122,6 +131,7 @@ class Engine:
         """List everything, then work on what changes."""
         await self._first_list()
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._pulse.run())
             group.create_task(self._resync_forever())
             if self._elector is None:
                 group.create_task(self._work())
@@ -132,6 +142,30 @@ class Engine:
     def oldest_seconds(self) -> float:
         """Return how long the oldest resource has been waiting for a worker; a replica that stands by has none."""
         return self.queue.oldest_seconds() if self._elector is None or self._elector.is_leader else 0.0
+
+    def follow(self, streams: Streams) -> None:
+        """Judge by these streams, which the sessions tell what they see."""
+        self.streams = streams
+        streams.on_recovery = self._server_is_back
+
+    def vitals(self) -> Vitals:
+        """Return what tells whether there is progress; a replica that stands by has no work to be late with."""
+        queues: list[WorkQueue[Any]] = (
+            [self.queue, self._pods] if self._elector is None or self._elector.is_leader else []
+        )
+        return Vitals(
+            stalled=max((queue.stalled_seconds() for queue in queues), default=0.0),
+            longest_run=max((queue.longest_run_seconds() for queue in queues), default=0.0),
+            loop=self._pulse.age_seconds(),
+            neglect=self.streams.neglect(),
+        )
+
+    def _server_is_back(self) -> None:
+        """Do at once what an outage has delayed for up to minutes, and look for what its watches missed."""
+        self.queue.retry_soon(RECOVERY_SECONDS)
+        self._pods.retry_soon(RECOVERY_SECONDS)
+        if self.synced.is_set():
+            self._relisted.set()
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -163,8 +197,9 @@ class Engine:
             try:
                 await self.resync()
             except ClusterError as error:
-                logger.warning("cannot list", extra={"error": str(error), "retry_seconds": RETRY_LIST_SECONDS})
-                await asyncio.sleep(RETRY_LIST_SECONDS)
+                seconds = max(RETRY_LIST_SECONDS, patience(error))
+                logger.warning("cannot list", extra={"error": str(error), "retry_seconds": seconds})
+                await asyncio.sleep(seconds)
             else:
                 self._synced_at = asyncio.get_running_loop().time()
                 self.synced.set()
@@ -193,6 +228,7 @@ class Engine:
             except ClusterError as error:
                 logger.warning("cannot list", extra={"error": str(error)})
                 self._relisted.set()
+                await asyncio.sleep(patience(error))
 
     async def resync(self) -> None:
         """List everything anew: what a watch missed is taken in, what vanished unseen is pruned."""

@@ -10,15 +10,21 @@ import kopf
 
 from smarter_operator.engine import Engine
 from smarter_operator.kinds import Kind
+from smarter_operator.watch_session import GAP_SECONDS
 
 WATCH_SECONDS = 300
 """After so long the server ends a watch, so that a stream that died unseen is not trusted for ever."""
+
+SILENT_SECONDS = 70
+"""When a watch brings nothing for so long it is begun anew; the server sends a bookmark every minute."""
 
 EXIT_SECONDS = 25
 """When the process has not ended so long after SIGTERM, it is ended hard; the kubelet would do so after 30."""
 
 LIST_PAGE = 500
 """How many objects kopf lists at once; as one answer, ten thousand would take hundreds of megabytes for a moment."""
+
+LONGEST_BACKOFF_SECONDS = 15
 
 Login = Callable[[], tuple[str, aiohttp.ClientSession]]
 
@@ -30,7 +36,7 @@ class _EndlessBackoffs:
         delay = 0.5
         while True:
             yield delay * random.uniform(0.8, 1.2)
-            delay = min(delay * 2, 30)
+            delay = min(delay * 2, LONGEST_BACKOFF_SECONDS)
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
@@ -65,7 +71,9 @@ def settings(engine: Engine) -> kopf.OperatorSettings:
     made.posting.enabled = False
     made.watching.server_timeout = WATCH_SECONDS
     made.watching.client_timeout = WATCH_SECONDS + 10
+    made.watching.inactivity_timeout = SILENT_SECONDS
     made.watching.connect_timeout = 10
+    made.watching.reconnect_backoff = GAP_SECONDS
     made.networking.request_timeout = 60
     made.networking.connect_timeout = 10
     made.networking.error_backoffs = _EndlessBackoffs()

@@ -32,6 +32,7 @@ An object that is created gets a version of its own, and the API server does not
 """
 
 Handler = Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
+Middleware = Callable[[aiohttp.ClientRequest, Handler], Awaitable[aiohttp.ClientResponse]]
 
 
 async def load_configuration(kubeconfig: str) -> Configuration:
@@ -50,7 +51,7 @@ async def load_configuration(kubeconfig: str) -> Configuration:
     return configuration
 
 
-def new_session(configuration: Configuration, connections: int) -> aiohttp.ClientSession:
+def new_session(configuration: Configuration, connections: int, *middlewares: Middleware) -> aiohttp.ClientSession:
     """Open a session that authenticates every request anew, so that a rotated service account token is used at once."""
 
     async def authenticate(request: aiohttp.ClientRequest, handler: Handler) -> aiohttp.ClientResponse:
@@ -63,7 +64,7 @@ def new_session(configuration: Configuration, connections: int) -> aiohttp.Clien
     connector = aiohttp.TCPConnector(limit=connections, ssl=rest.ssl_context)
     return aiohttp.ClientSession(
         connector=connector,
-        middlewares=(authenticate,),
+        middlewares=(authenticate, *middlewares),
         proxy=configuration.proxy,
         headers={"User-Agent": names.FIELD_MANAGER},
         read_bufsize=2**21,

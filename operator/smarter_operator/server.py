@@ -8,9 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from smarter_operator import metrics
 from smarter_operator.engine import Engine
-
-STUCK_SECONDS = 600.0
-"""When a resource has waited so long for a worker, the process is no longer alive in any useful sense."""
+from smarter_operator.health import ailments
 
 
 @asynccontextmanager
@@ -27,10 +25,8 @@ async def serve(engine: Engine, host: str, port: int) -> AsyncIterator[None]:
 
 def application(engine: Engine) -> web.Application:
     async def livez(_: web.Request) -> web.Response:
-        waited = engine.oldest_seconds()
-        if waited > STUCK_SECONDS:
-            return web.Response(status=503, text=f"A resource has been waiting for {waited:.0f} s.\n")
-        return web.Response(text="ok\n")
+        found = list(ailments(engine.vitals()))
+        return web.Response(status=503 if found else 200, text="\n".join([*found, ""]) if found else "ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
         if not engine.synced.is_set():
@@ -40,6 +36,7 @@ def application(engine: Engine) -> web.Application:
     async def show_metrics(_: web.Request) -> web.Response:
         metrics.QUEUE_DEPTH.set(engine.queue.depth)
         metrics.QUEUE_OLDEST_SECONDS.set(engine.oldest_seconds())
+        metrics.observe_watches(engine.streams.staleness())
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()

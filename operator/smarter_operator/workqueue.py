@@ -29,7 +29,8 @@ class WorkQueue(Generic[Key]):
         self._workers = workers
         self._urgent: OrderedDict[Key, float] = OrderedDict()
         self._patient: OrderedDict[Key, float] = OrderedDict()
-        self._running: set[Key] = set()
+        self._running: dict[Key, float] = {}
+        self._finished_at = float("-inf")
         self._again: dict[Key, bool] = {}
         self._later: list[tuple[float, int, Key]] = []
         self._due: dict[Key, float] = {}
@@ -57,8 +58,22 @@ class WorkQueue(Generic[Key]):
         since = [next(iter(lane.values())) for lane in (self._urgent, self._patient) if lane]
         return asyncio.get_running_loop().time() - min(since) if since else 0.0
 
+    def stalled_seconds(self) -> float:
+        """Return for how long keys have been waiting without any run coming to its end."""
+        return min(self.oldest_seconds(), asyncio.get_running_loop().time() - self._finished_at)
+
+    def longest_run_seconds(self) -> float:
+        """Return how long the oldest of the present runs has taken so far."""
+        return asyncio.get_running_loop().time() - min(self._running.values()) if self._running else 0.0
+
+    def retry_soon(self, within_seconds: float) -> None:
+        """Try again what has failed, spread over this time: the cause was a common one, and it is over."""
+        for key in self._failures.keys() - self._running.keys():
+            self._schedule(key, random.uniform(0, within_seconds))
+
     async def run(self) -> None:
         """Work until cancelled."""
+        self._finished_at = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._wake_sleepers())
             for _ in range(self._workers):
@@ -103,11 +118,12 @@ class WorkQueue(Generic[Key]):
     async def _work(self) -> None:
         while True:
             key = await self._next()
-            self._running.add(key)
+            self._running[key] = asyncio.get_running_loop().time()
             try:
                 await self._run_once(key)
             finally:
-                self._running.discard(key)
+                del self._running[key]
+                self._finished_at = asyncio.get_running_loop().time()
                 if key in self._again:
                     self.add(key, urgent=self._again.pop(key))
 
@@ -145,5 +161,9 @@ def retry_delay(failures: int, error: Exception) -> float:
     if isinstance(error, Conflict) and failures == 1:
         return 0.1
     delay = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 16), LAST_RETRY_SECONDS)
-    asked = error.retry_after_seconds if isinstance(error, Unavailable) else 0.0
-    return max(delay * random.uniform(0.8, 1.2), asked)
+    return max(delay * random.uniform(0.8, 1.2), patience(error))
+
+
+def patience(error: Exception) -> float:
+    """Return for how many seconds the API server asked to be left alone, within reason."""
+    return min(error.retry_after_seconds, LAST_RETRY_SECONDS) if isinstance(error, Unavailable) else 0.0

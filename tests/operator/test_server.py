@@ -1,16 +1,17 @@
 from aiohttp.test_utils import TestClient, TestServer
 
 from smarter_operator.engine import Engine
-from smarter_operator.server import STUCK_SECONDS, application
+from smarter_operator.health import STALLED_SECONDS, Vitals
+from smarter_operator.server import application
 from support.fake_cluster import FakeCluster
 from support.operator_harness import SETTINGS, ScriptedPods
 
 
 class Stuck(Engine):
-    """An engine whose oldest resource has waited too long."""
+    """An engine whose queue has not moved for too long."""
 
-    def oldest_seconds(self) -> float:
-        return STUCK_SECONDS + 1
+    def vitals(self) -> Vitals:
+        return Vitals(stalled=STALLED_SECONDS + 1, longest_run=0, loop=0, neglect={})
 
 
 def engine(kind: type[Engine] = Engine) -> Engine:
@@ -33,7 +34,7 @@ async def test_it_is_alive_while_the_queue_moves() -> None:
         stuck = await client.get("/livez")
         said = await stuck.text()
     assert (moving.status, stuck.status) == (200, 503)
-    assert "waiting for 601 s" in said
+    assert said == "Resources are waiting and none was done for 301 s.\n"
 
 
 async def test_metrics_have_the_promised_names() -> None:
@@ -45,6 +46,9 @@ async def test_metrics_have_the_promised_names() -> None:
         "smarter_queue_depth",
         "smarter_queue_oldest_seconds",
         "smarter_api_requests_total",
+        "smarter_watch_staleness_seconds",
+        "smarter_loop_lag_seconds",
+        "smarter_leader",
         "smarter_chatbot_info",
         "smarter_chatbot_condition",
         "smarter_certificate_expiry_timestamp_seconds",
