@@ -48,6 +48,7 @@ test: check ## Everything: checks, then the real API server, then pods, ingress,
 	@$(SUITE) tests/integration
 	@$(SUITE) tests/cluster -m cluster
 	@$(SUITE) tests/chaos/test_kill.py tests/chaos/test_crash_points.py tests/chaos/test_turmoil.py tests/chaos/test_drift.py -k "not delete"
+	@$(SUITE) tests/chaos/test_faults.py tests/chaos/test_outages.py -m "not long"
 	@$(SUITE) tests/e2e
 
 .PHONY: bench
@@ -60,7 +61,7 @@ bench-operator: setup ## The operator's part of it alone; OPTIONS="--chatbots 10
 	@PYTHONPATH=tests python -m bench.operator_run $(OPTIONS)
 
 .PHONY: chaos
-chaos: setup ## The long fault run: the operator is killed again and again while Chatbots come, change and go
+chaos: setup ## The long fault run: the operator is killed again and again, and the API server fails in every way, for minutes
 	@$(SUITE) tests/chaos --rounds 40
 
 .PHONY: generate

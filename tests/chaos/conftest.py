@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from support.fault_scene import scene
 from support.real_api import (
     api,
     cluster,
@@ -26,6 +27,7 @@ __all__ = [
     "namespace",
     "operator",
     "operator_kubeconfig",
+    "scene",
     "webhook",
 ]
 
