@@ -8,6 +8,7 @@ import pytest
 from smarter_operator.cluster import ClusterError, Manifest, Unavailable
 from smarter_operator.health import LOOP_SECONDS, NEGLECTED_SECONDS, STALLED_SECONDS, WEDGED_SECONDS, Vitals, ailments
 from smarter_operator.kinds import Kind
+from smarter_operator.names import FIELD_MANAGER
 from smarter_operator.pulse import Pulse
 from smarter_operator.streams import ABANDONED_SECONDS, Streams
 from support.fake_cluster import FakeCluster
@@ -25,10 +26,10 @@ class HangingCluster(FakeCluster):
         super().__init__()
         self._hangs = hangs
 
-    async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
+    async def apply(self, kind: Kind, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
         if self._hangs(manifest["metadata"]["name"]):
             await asyncio.Event().wait()
-        return await super().apply(kind, manifest)
+        return await super().apply(kind, manifest, manager)
 
 
 def sick(harness: Harness) -> list[str]:
