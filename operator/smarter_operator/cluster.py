@@ -82,5 +82,8 @@ class Cluster(Protocol):
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str = "", version: str = "") -> None:
         """Delete one object, only if it still has this UID and resourceVersion where given; its absence is no error."""
 
+    async def write_event(self, event: Manifest) -> None:
+        """Create an Event, or replace the one of that name."""
+
     async def annotate_pod(self, namespace: str, name: str, annotations: dict[str, str]) -> None:
         """Set annotations of a pod through its status subresource."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from smarter_operator import metrics, watching
 from smarter_operator.api_keys import ApiKeyReconciler
@@ -35,6 +36,7 @@ from smarter_operator.pods import PodProber, PodReport, PodReports, StatusClient
 from smarter_operator.probes import HostClient, HostKey, HostProber
 from smarter_operator.pulse import Pulse
 from smarter_operator.reconcile import ChatbotReconciler
+from smarter_operator.recorder import Recorder
 from smarter_operator.references import ReferenceReconciler
 from smarter_operator.reporting import Reporter, UseReporter
 from smarter_operator.rollouts import Rollouts
@@ -90,6 +92,7 @@ class Engine:
         self._synced_at = float("inf")
         self._relisted = asyncio.Event()
         self.queue: WorkQueue[watching.Key] = WorkQueue(self._process, settings.workers)
+        self._recorder = Recorder(cluster, now, f"{settings.identity or 'smarter-operator'}-{uuid4().hex[:8]}")
         reports = PodReports()
         self._prober = PodProber(self.cache, cluster, client, reports, self._pod_says_something_new)
         self._pods: WorkQueue[ObjectName] = WorkQueue(self._prober.probe, settings.pod_probers)
@@ -105,7 +108,7 @@ class Engine:
             claims=self._claims,
             reports=reports,
             prober=self._prober,
-            reporter=Reporter(cluster, self.cache),
+            reporter=Reporter(cluster, self.cache, self._recorder.record),
             settings=settings,
             ask_pods=self._ask_pods,
             hosts=self._hosts,
@@ -114,7 +117,7 @@ class Engine:
             apis=MissingApis(self._api_arrived),
             rollouts=self._rollouts,
         )
-        uses = UseReporter(cluster, self.cache, self._enqueue)
+        uses = UseReporter(cluster, self.cache, self._recorder.record, self._enqueue)
         self._references = ReferenceReconciler(cache=self.cache, reports=reports, reporter=uses, now=now)
         self._api_keys = ApiKeyReconciler(cluster=cluster, cache=self.cache, reporter=uses, now=now)
 
@@ -172,6 +175,7 @@ class Engine:
             group.create_task(self.queue.run())
             group.create_task(self._pods.run())
             group.create_task(self._host_probes.run())
+            group.create_task(self._recorder.run())
 
     async def _work_while_leading(self, elector: Elector) -> None:
         """Run the workers while we lead; whoever takes over looks at everything anew."""

@@ -50,6 +50,10 @@ class GuardedCluster:
         self._check()
         await self._cluster.delete(kind, namespace, name, uid, version)
 
+    async def write_event(self, event: Manifest) -> None:
+        self._check()
+        await self._cluster.write_event(event)
+
     async def annotate_pod(self, namespace: str, name: str, annotations: dict[str, str]) -> None:
         self._check()
         await self._cluster.annotate_pod(namespace, name, annotations)

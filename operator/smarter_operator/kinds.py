@@ -68,6 +68,7 @@ SECRET = Kind("Secret", "", "v1", "secrets")
 NAMESPACE = Kind("Namespace", "", "v1", "namespaces", cluster_scoped=True)
 """Watched only where a policy asks for the labels of namespaces."""
 
+EVENT = Kind("Event", "", "v1", "events")
 LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 
 REFERENCED = (PLUGIN, PROVIDER, SQL_CONNECTION, API_CONNECTION, STORE, API_KEY)

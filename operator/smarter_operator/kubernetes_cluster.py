@@ -15,7 +15,7 @@ from kubernetes.aio.client.rest import RESTClientObject
 
 from smarter_operator import metrics, names
 from smarter_operator.cluster import ApiMissing, ClusterError, Conflict, Manifest, NotFound, Rejected, Unavailable
-from smarter_operator.kinds import POD, Kind
+from smarter_operator.kinds import EVENT, POD, Kind
 
 _APPLY = "application/apply-patch+yaml"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -139,6 +139,10 @@ class KubernetesCluster:
             await self.call(Request(verb="DELETE", kind=kind, path=kind.path(namespace, name), body=options))
         except NotFound:
             return
+
+    async def write_event(self, event: Manifest) -> None:
+        path = EVENT.path(event["metadata"]["namespace"], event["metadata"]["name"])
+        await self.call(_apply(EVENT, path, event, names.FIELD_MANAGER))
 
     async def annotate_pod(self, namespace: str, name: str, annotations: dict[str, str]) -> None:
         path = POD.path(namespace, name) + "/status"

@@ -6,13 +6,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from smarter_crds.base import API_VERSION
+from smarter_crds.compile import Problem
 from smarter_operator import metrics
 from smarter_operator.cache import Cache, Change, ObjectName
 from smarter_operator.cluster import Cluster, Manifest
 from smarter_operator.conditions import NOT_ASKED, UNREACHABLE
 from smarter_operator.kinds import CHATBOT, Kind
+from smarter_operator.news import News, news
 from smarter_operator.outcome import Outcome
 from smarter_operator.status import Status, chatbot_status
+
+Tell = Callable[[Manifest, News], None]
+"""Takes news about an object."""
 
 HOLD_SECONDS = 3.0
 """How long a change of status may wait that does not change whether the Chatbot is ready."""
@@ -38,12 +43,15 @@ class Reporter:
 
     cluster: Cluster
     cache: Cache
+    tell: Tell
+    _refused: dict[ObjectName, frozenset[Problem]] = field(default_factory=dict)
     _differs_since: dict[ObjectName, float | None] = field(default_factory=dict)
 
     async def report(self, raw: Manifest, outcome: Outcome, now: datetime) -> float | None:
         """Write the status if it is worth it. Returns after how many seconds a held one must be looked at again."""
         name = _name(raw)
         before, status = raw.get("status", {}), chatbot_status(raw, outcome, now)
+        self._tell_refused(name, raw, outcome.refused)
         if status != before or name not in self._differs_since:
             metrics.observe_chatbot(name, before, status)
         if status == before:
@@ -56,9 +64,19 @@ class Reporter:
             return since + hold_seconds(before, status) - clock
         await write_status(CHATBOT, raw, status, self.cluster, self.cache)
         self._differs_since[name] = None
+        for piece in news(before, status):
+            self.tell(raw, piece)
         return None
 
+    def _tell_refused(self, name: ObjectName, raw: Manifest, refused: tuple[Problem, ...]) -> None:
+        """Tell every refusal once, and again only when it was over meanwhile."""
+        for problem in refused:
+            if problem not in self._refused.get(name, ()):
+                self.tell(raw, News("Warning", problem.reason, problem.message))
+        self._refused[name] = frozenset(refused)
+
     def forget(self, name: ObjectName) -> None:
+        self._refused.pop(name, None)
         if name in self._differs_since:
             del self._differs_since[name]
             metrics.forget_chatbot(name)
@@ -83,6 +101,7 @@ class UseReporter:
 
     cluster: Cluster
     cache: Cache
+    tell: Tell
     on_change: Callable[[Change], None] = lambda change: None
     """Is told what a write changed: the watch event of it comes later, and is no news then."""
     _counted_at: dict[tuple[str, ObjectName], float] = field(default_factory=dict)
@@ -107,6 +126,8 @@ class UseReporter:
         self._counted_at[kind.name, _name(raw)] = asyncio.get_running_loop().time()
         if change is not None:
             self.on_change(change)
+        for piece in news(raw.get("status", {}), status):
+            self.tell(raw, piece)
         return written
 
     def forget(self, kind: Kind, name: ObjectName) -> None:

@@ -20,6 +20,9 @@ class FakeCluster:
         self.writes: list[tuple[str, str, str]] = []
         """(verb, kind, name) of every mutating call the operator made."""
         self.reads: list[tuple[str, str]] = []
+        self.events: dict[str, Manifest] = {}
+        self.event_writes: list[str] = []
+        """Name of the object that each written Event is about."""
         self.missing_apis: set[str] = set()
         """Kinds whose API is not installed."""
         self.refuse: Callable[[str, Manifest], ClusterError | None] = lambda verb, manifest: None
@@ -149,6 +152,13 @@ class FakeCluster:
         if uid not in ("", metadata["uid"]) or version not in ("", metadata["resourceVersion"]):
             raise Conflict(f"{kind.name} {name!r} is not the one with UID {uid} and version {version!r}")
         self.remove(kind.name, name, namespace)
+
+    async def write_event(self, event: Manifest) -> None:
+        error = self.refuse("event", event)
+        if error is not None:
+            raise error
+        self.event_writes.append(event["involvedObject"]["name"])
+        self.events[event["metadata"]["name"]] = copy.deepcopy(event)
 
     async def annotate_pod(self, namespace: str, name: str, annotations: dict[str, str]) -> None:
         if ("Pod", namespace, name) not in self.objects:
