@@ -91,7 +91,9 @@ class Watches:
             return await _usable(request, handler)
         pace = self._paces.setdefault(stream, Pace())
         with self.streams.asking(stream):
-            await pace.wait()
+            # The pages of a list follow each other at once, for together they are one.
+            if "continue" not in request.url.query:
+                await pace.wait()
             try:
                 response = await _usable(request, handler)
             except aiohttp.ClientConnectionError:
@@ -163,22 +165,23 @@ async def _usable(request: aiohttp.ClientRequest, handler: Handler) -> aiohttp.C
 
     Raises:
         aiohttp.ClientConnectionError: for any other; then the library asks again.
+        aiohttp.ClientPayloadError: for a page of a list that the server has forgotten; then it lists from the start.
     """
-    is_watch = "watch" in request.url.query
+    is_watch, is_page = "watch" in request.url.query, "continue" in request.url.query
     try:
         response = await handler(request)
-        if response.status < 300:
-            if not is_watch:
-                orjson.loads(await response.read())
-            return response
-        retried = response.status in (403, 429) or response.status >= 500
-        if not retried and not (is_watch and response.status == 410):
-            raise aiohttp.ClientConnectionError(f"{request.url.path} was answered with {response.status}")
-        return response
+        if response.status < 300 and not is_watch:
+            orjson.loads(await response.read())
     except aiohttp.ClientConnectionError:
         raise
     except (aiohttp.ClientError, ValueError) as error:
         raise aiohttp.ClientConnectionError(f"{request.url.path} has no usable answer: {error!r}") from error
+    if response.status == 410 and is_page:
+        raise aiohttp.ClientPayloadError(f"the list of {request.url.path} took too long")
+    passes = response.status < 300 or response.status in (403, 429) or response.status >= 500
+    if not passes and not (is_watch and response.status == 410):
+        raise aiohttp.ClientConnectionError(f"{request.url.path} was answered with {response.status}")
+    return response
 
 
 def stream_of(path: str) -> Stream | None:

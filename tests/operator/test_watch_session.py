@@ -111,6 +111,18 @@ async def test_a_useless_answer_counts_as_a_broken_connection_which_the_library_
             await ask(path)
 
 
+async def test_a_page_that_the_server_has_forgotten_makes_the_library_list_from_the_start() -> None:
+    async with asking(status(410)) as (ask, _):
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await ask(f"{PLUGINS}?limit=500&continue=token")
+
+
+async def test_the_pages_of_one_list_follow_each_other_at_once() -> None:
+    async with asking(status(200)) as (ask, _), asyncio.timeout(10):
+        for _ in range(30):
+            await ask(f"{PLUGINS}?limit=500&continue=token")
+
+
 @pytest.mark.parametrize("code", [403, 429, 500, 503])
 async def test_what_the_library_tries_again_by_itself_passes(code: int) -> None:
     async with asking(status(code)) as (ask, _):
