@@ -128,6 +128,11 @@ class Cache:
         found = ((self._objects[kind.name].get(key), known_before[key]) for key in gone)
         return [item for item, uid in found if item is not None and item["metadata"]["uid"] == uid]
 
+    def is_current(self, kind: Kind, metadata_only: Manifest) -> bool:
+        """Tell whether we know the object in this version or a later one."""
+        known, listed = self._objects[kind.name].identity(_key(metadata_only)), identity(metadata_only)
+        return known is not None and known.uid == listed.uid and known.version >= listed.version
+
     def uids(self, kind: Kind) -> dict[ObjectName, str]:
         return self._objects[kind.name].uids()
 

@@ -39,8 +39,14 @@ class Rejected(ClusterError):
 class Cluster(Protocol):
     """The part of the Kubernetes API that the operator uses. Every method may raise a `ClusterError`."""
 
-    async def list_objects(self, kind: Kind) -> list[Manifest]:
-        """Return all objects of `kind` that match its selector; none where the API is missing."""
+    async def list_objects(self, kind: Kind, namespace: str = "", name: str = "") -> list[Manifest]:
+        """Return all objects of `kind` that match its selector, or the one of this name; none where the API is missing.
+
+        A single object is listed, too, so that whoever may list a kind needs no other permission.
+        """
+
+    async def list_metadata(self, kind: Kind) -> list[Manifest]:
+        """Return `{metadata: …}` of what `list_objects` returns, which costs a fraction of it."""
 
     async def read_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """Return `{metadata: …}` of one object, whoever made it, or None.

@@ -56,6 +56,9 @@ FIRST_LISTS_SECONDS = 10.0
 
 RELIST_SETTLES_SECONDS = 2.0
 
+FETCHED_ONE_BY_ONE = 20
+"""When a watch has missed more objects of a kind, all of the kind are listed."""
+
 RECOVERY_SECONDS = 10.0
 """Over so long what failed during an outage is spread, for all of it is due at once."""
 
@@ -222,7 +225,8 @@ class Engine:
     async def _resync_forever(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.resync_seconds):
+                # Jittered, so that two replicas do not list at the same time for ever.
+                async with asyncio.timeout(self._settings.resync_seconds * random.uniform(0.9, 1.1)):
                     await self._relisted.wait()
             # The lists of other kinds follow within moments; one resync is for all.
             await asyncio.sleep(RELIST_SETTLES_SECONDS)
@@ -238,11 +242,18 @@ class Engine:
         """List everything anew: what a watch missed is taken in, what vanished unseen is pruned."""
         for kind in self.kinds:
             known = self.cache.uids(kind)
-            listed = await self._cluster.list_objects(kind)
+            listed = await (self._cluster.list_metadata(kind) if known else self._cluster.list_objects(kind))
             for manifest in self.cache.vanished(kind, listed, known):
                 self.event(kind, manifest, gone=True)
-            for manifest in listed:
+            for manifest in await self._missed(kind, listed) if known else listed:
                 self.event(kind, manifest, gone=False)
+
+    async def _missed(self, kind: Kind, listed: Iterable[Manifest]) -> list[Manifest]:
+        """Return the objects of which only metadata was listed, as far as we do not know them like that."""
+        names = [watching.key_of(kind.name, item)[1:] for item in listed if not self.cache.is_current(kind, item)]
+        if len(names) > FETCHED_ONE_BY_ONE:
+            return await self._cluster.list_objects(kind)
+        return [item for name in names for item in await self._cluster.list_objects(kind, *name)]
 
     def _enqueue(self, change: Change) -> None:
         for key in watching.urgent_keys(change, self.cache):

@@ -17,8 +17,11 @@ class GuardedCluster:
         self._cluster = cluster
         self._may_write = may_write
 
-    async def list_objects(self, kind: Kind) -> list[Manifest]:
-        return await self._cluster.list_objects(kind)
+    async def list_objects(self, kind: Kind, namespace: str = "", name: str = "") -> list[Manifest]:
+        return await self._cluster.list_objects(kind, namespace, name)
+
+    async def list_metadata(self, kind: Kind) -> list[Manifest]:
+        return await self._cluster.list_metadata(kind)
 
     async def read_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         return await self._cluster.read_metadata(kind, namespace, name)

@@ -19,7 +19,9 @@ from smarter_operator.kinds import EVENT, POD, Kind
 
 _APPLY = "application/apply-patch+yaml"
 _MERGE_PATCH = "application/merge-patch+json"
+_JSON = "application/json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE = 500
 _NO_SUCH_SHAPE = "failed to create typed patch object"
 """How the API server answers, with code 500, an apply that holds a field which the kind does not have."""
@@ -79,18 +81,26 @@ class KubernetesCluster:
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
 
-    async def list_objects(self, kind: Kind) -> list[Manifest]:
-        objects: list[Manifest] = []
-        query = {"limit": str(_PAGE)} | ({"labelSelector": kind.selector} if kind.selector else {})
+    async def list_objects(self, kind: Kind, namespace: str = "", name: str = "") -> list[Manifest]:
+        query = {"fieldSelector": f"metadata.name={name}"} if name else {}
+        listed = await self._list(kind, kind.path(namespace), _JSON, query)
+        return [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in listed]
+
+    async def list_metadata(self, kind: Kind) -> list[Manifest]:
+        return await self._list(kind, kind.path(), _METADATA_LIST, {})
+
+    async def _list(self, kind: Kind, path: str, accept: str, query: dict[str, str]) -> list[Manifest]:
+        found: list[Manifest] = []
+        query = {**query, "limit": str(_PAGE)} | ({"labelSelector": kind.selector} if kind.selector else {})
         while True:
             try:
-                page = await self.call(Request(verb="GET", kind=kind, path=kind.path(), query=query))
+                page = await self.call(Request(verb="GET", kind=kind, path=path, query=query, accept=accept))
             except NotFound:
                 return []
-            objects += [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in page["items"]]
+            found += page["items"]
             token = page.get("metadata", {}).get("continue")
             if not token:
-                return objects
+                return found
             query["continue"] = token
 
     async def read_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
@@ -186,8 +196,8 @@ class Request:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
-    content_type: str = "application/json"
-    accept: str = "application/json"
+    content_type: str = _JSON
+    accept: str = _JSON
 
 
 def _apply(kind: Kind, path: str, manifest: Manifest, manager: str) -> Request:

@@ -438,3 +438,33 @@ async def test_what_vanished_unseen_is_pruned_by_the_next_list() -> None:
         await harness.settle(400)
         assert ("Service", "acme", "support") in cluster.objects
         assert cluster.condition("support", "PluginsResolved") == ("False", "PluginNotFound")
+
+
+@virtual_time
+async def test_a_resync_lists_metadata_and_fetches_only_what_a_watch_has_missed() -> None:
+    cluster = acme(plugin(), chatbot(plugins=[{"name": "returns"}]))
+    async with Harness(cluster) as harness:
+        cluster.lists.clear()
+        await harness.settle(400)
+        quiet = {what for kind, what in cluster.lists if kind in ("Chatbot", "Plugin", "ConfigMap", "Deployment")}
+        cluster.lists.clear()
+        cluster.on_change = lambda kind, manifest, gone: None
+        before = harness.served("support")
+        cluster.edit("Plugin", "returns", spec={**plugin()["spec"], "description": "Changed unseen."})
+        await harness.settle(400)
+        fetched = [(kind, what) for kind, what in cluster.lists if kind == "Plugin" and what != "metadata"]
+        assert (quiet, fetched) == ({"metadata"}, [("Plugin", "returns")])
+        assert harness.served("support") != before
+
+
+@virtual_time
+async def test_a_resync_that_finds_much_that_was_missed_lists_the_kind_once() -> None:
+    cluster = acme(plugin("first"))
+    async with Harness(cluster) as harness:
+        cluster.on_change = lambda kind, manifest, gone: None
+        for number in range(100):
+            cluster.create(plugin(f"plugin-{number}"))
+        cluster.lists.clear()
+        await harness.settle(340)
+        assert [what for kind, what in cluster.lists if kind == "Plugin"] == ["metadata", "all"]
+        assert cluster.status("Plugin", "plugin-99")["usedBy"] == 0

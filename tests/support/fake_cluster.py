@@ -20,6 +20,8 @@ class FakeCluster:
         self.writes: list[tuple[str, str, str]] = []
         """(verb, kind, name) of every mutating call the operator made."""
         self.reads: list[tuple[str, str]] = []
+        self.lists: list[tuple[str, str]] = []
+        """Kind, and what was listed of it: `all`, `metadata`, or the name of one object."""
         self.events: dict[str, Manifest] = {}
         self.event_writes: list[str] = []
         """Name of the object that each written Event is about."""
@@ -77,11 +79,20 @@ class FakeCluster:
         found = {c["type"]: c for c in self.status("Chatbot", name)["conditions"]}
         return found[condition]["status"], found[condition]["reason"]
 
-    async def list_objects(self, kind: Kind) -> list[Manifest]:
-        labelled = (m for m in self.objects.values() if m["kind"] == kind.name)
-        return [
-            copy.deepcopy(m) for m in labelled if not kind.selector or kind.selector in m["metadata"].get("labels", {})
+    async def list_objects(self, kind: Kind, namespace: str = "", name: str = "") -> list[Manifest]:
+        self.lists.append((kind.name, name or "all"))
+        labelled = [
+            m
+            for m in self.objects.values()
+            if m["kind"] == kind.name and (not kind.selector or kind.selector in m["metadata"].get("labels", {}))
         ]
+        wanted = {"namespace": namespace, "name": name} if name else {}
+        return [copy.deepcopy(m) for m in labelled if wanted.items() <= m["metadata"].items()]
+
+    async def list_metadata(self, kind: Kind) -> list[Manifest]:
+        listed = await self.list_objects(kind)
+        self.lists[-1] = (kind.name, "metadata")
+        return [{"metadata": manifest["metadata"]} for manifest in listed]
 
     async def read_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         self.reads.append((kind.name, name))
