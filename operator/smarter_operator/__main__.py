@@ -47,7 +47,7 @@ async def run(settings: Settings) -> None:
         new_session(configuration, API_CONNECTIONS, Contact(streams)) as session,
         aiohttp.ClientSession() as pod_session,
     ):
-        cluster = KubernetesCluster(server, session, settings.api_timeout_seconds)
+        cluster = KubernetesCluster(server, session, settings.api_timeout_seconds, settings.watch_namespaces)
         elector = _elector(cluster, settings)
         client = HttpStatusClient(pod_session, settings.pod_status_port)
         engine = Engine(cluster, client, settings, elector, host_client=HttpsHostClient(settings.probe_port))

@@ -32,6 +32,7 @@ from smarter_operator.kinds import (
     Kind,
 )
 from smarter_operator.leader import Elector
+from smarter_operator.listing import Listing
 from smarter_operator.pods import PodProber, PodReport, PodReports, StatusClient
 from smarter_operator.probes import HostClient, HostKey, HostProber
 from smarter_operator.pulse import Pulse
@@ -55,9 +56,6 @@ FIRST_LISTS_SECONDS = 10.0
 """So long after our own first list, lists of the watches are their first ones too, and mean nothing."""
 
 RELIST_SETTLES_SECONDS = 2.0
-
-FETCHED_ONE_BY_ONE = 20
-"""When a watch has missed more objects of a kind, all of the kind are listed."""
 
 RECOVERY_SECONDS = 10.0
 """Over so long what failed during an outage is spread, for all of it is due at once."""
@@ -87,13 +85,19 @@ class Engine:
         self._pulse = Pulse()
         if elector is not None:
             cluster = GuardedCluster(cluster, lambda: elector.is_leader)
-        self._cluster = cluster
+        self.namespaces = settings.watch_namespaces
         self._settings = settings
         self.kinds = (*WATCHED, NAMESPACE) if settings.host_policies else WATCHED
         self.cache = Cache()
         self.synced = asyncio.Event()
         self._synced_at = float("inf")
         self._relisted = asyncio.Event()
+        self._listing = Listing(
+            cluster=cluster,
+            cache=self.cache,
+            kinds=self.kinds,
+            report=lambda kind, manifest, gone: self.event(kind, manifest, gone=gone),
+        )
         self.queue: WorkQueue[watching.Key] = WorkQueue(self._process, settings.workers)
         self._recorder = Recorder(cluster, now, f"{settings.identity or 'smarter-operator'}-{uuid4().hex[:8]}")
         reports = PodReports()
@@ -202,7 +206,7 @@ class Engine:
     async def _first_list(self) -> None:
         while True:
             try:
-                await self.resync()
+                await self._listing.resync()
             except ClusterError as error:
                 seconds = max(RETRY_LIST_SECONDS, patience(error))
                 logger.warning("cannot list", extra={"error": str(error), "retry_seconds": seconds})
@@ -232,28 +236,11 @@ class Engine:
             await asyncio.sleep(RELIST_SETTLES_SECONDS)
             self._relisted.clear()
             try:
-                await self.resync()
+                await self._listing.resync()
             except ClusterError as error:
                 logger.warning("cannot list", extra={"error": str(error)})
                 self._relisted.set()
                 await asyncio.sleep(patience(error))
-
-    async def resync(self) -> None:
-        """List everything anew: what a watch missed is taken in, what vanished unseen is pruned."""
-        for kind in self.kinds:
-            known = self.cache.uids(kind)
-            listed = await (self._cluster.list_metadata(kind) if known else self._cluster.list_objects(kind))
-            for manifest in self.cache.vanished(kind, listed, known):
-                self.event(kind, manifest, gone=True)
-            for manifest in await self._missed(kind, listed) if known else listed:
-                self.event(kind, manifest, gone=False)
-
-    async def _missed(self, kind: Kind, listed: Iterable[Manifest]) -> list[Manifest]:
-        """Return the objects of which only metadata was listed, as far as we do not know them like that."""
-        names = [watching.key_of(kind.name, item)[1:] for item in listed if not self.cache.is_current(kind, item)]
-        if len(names) > FETCHED_ONE_BY_ONE:
-            return await self._cluster.list_objects(kind)
-        return [item for name in names for item in await self._cluster.list_objects(kind, *name)]
 
     def _enqueue(self, change: Change) -> None:
         for key in watching.urgent_keys(change, self.cache):
@@ -313,6 +300,9 @@ class Engine:
 
     async def _process(self, key: watching.Key) -> float | None:
         kind_name, namespace, name = key
+        if self.namespaces and namespace not in self.namespaces:
+            # Somebody else's, known by a HostClaim only; that we do not see the holder does not mean that it is gone.
+            return None
         started, result = time.perf_counter(), "error"
         try:
             if kind_name == CHATBOT.name:

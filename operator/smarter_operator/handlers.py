@@ -96,7 +96,8 @@ async def watch(engine: Engine, login: Login, stop: asyncio.Event) -> None:
         settings=settings(engine),
         identity=identity,
         standalone=True,
-        clusterwide=True,
+        clusterwide=not engine.namespaces,
+        namespaces=engine.namespaces,
         stop_flag=stop,
     )
 

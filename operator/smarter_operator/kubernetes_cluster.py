@@ -15,7 +15,7 @@ from kubernetes.aio.client.rest import RESTClientObject
 
 from smarter_operator import metrics, names
 from smarter_operator.cluster import ApiMissing, ClusterError, Conflict, Manifest, NotFound, Rejected, Unavailable
-from smarter_operator.kinds import EVENT, POD, Kind
+from smarter_operator.kinds import EVENT, NAMESPACE, POD, Kind
 
 _APPLY = "application/apply-patch+yaml"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -74,22 +74,43 @@ def new_session(configuration: Configuration, connections: int, *middlewares: Mi
 
 
 class KubernetesCluster:
-    """A `Cluster` over HTTP. `host` and `session` come from `load_configuration` and `new_session`."""
+    """A `Cluster` over HTTP. `host` and `session` come from `load_configuration` and `new_session`.
 
-    def __init__(self, host: str, session: aiohttp.ClientSession, timeout_seconds: float) -> None:
+    Lists reach the given namespaces only; without any, all.
+    """
+
+    def __init__(
+        self, host: str, session: aiohttp.ClientSession, timeout_seconds: float, namespaces: tuple[str, ...] = ()
+    ) -> None:
         self._host = host
         self._session = session
+        self._namespaces = namespaces
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
 
     async def list_objects(self, kind: Kind, namespace: str = "", name: str = "") -> list[Manifest]:
         query = {"fieldSelector": f"metadata.name={name}"} if name else {}
-        listed = await self._list(kind, kind.path(namespace), _JSON, query)
+        listed = await self._list(kind, namespace, _JSON, query)
         return [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in listed]
 
     async def list_metadata(self, kind: Kind) -> list[Manifest]:
-        return await self._list(kind, kind.path(), _METADATA_LIST, {})
+        return await self._list(kind, "", _METADATA_LIST, {})
 
-    async def _list(self, kind: Kind, path: str, accept: str, query: dict[str, str]) -> list[Manifest]:
+    async def _list(self, kind: Kind, namespace: str, accept: str, query: dict[str, str]) -> list[Manifest]:
+        if namespace or kind.cluster_scoped or not self._namespaces:
+            return await self._pages(kind, kind.path(namespace), accept, query)
+        parts = [await self._within(kind, watched, accept, query) for watched in self._namespaces]
+        return [item for part in parts for item in part]
+
+    async def _within(self, kind: Kind, namespace: str, accept: str, query: dict[str, str]) -> list[Manifest]:
+        try:
+            return await self._pages(kind, kind.path(namespace), accept, query)
+        except Rejected:
+            # With the namespace went the Role that let us look into it.
+            if await self.list_objects(NAMESPACE, name=namespace):
+                raise
+            return []
+
+    async def _pages(self, kind: Kind, path: str, accept: str, query: dict[str, str]) -> list[Manifest]:
         found: list[Manifest] = []
         query = {**query, "limit": str(_PAGE)} | ({"labelSelector": kind.selector} if kind.selector else {})
         while True:

@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     host_release_seconds: float = Field(default=86400, ge=0)
     """How long a host that is not used any more is kept for the Chatbot that used it."""
 
+    watch_namespaces: tuple[str, ...] = ()
+    """The namespaces whose resources are watched and written; none: all."""
+
     namespace: str = ""
     """Namespace of the operator's pod; empty when it runs outside a cluster."""
 

@@ -63,6 +63,7 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
         "platform.tokensPerDay=20000000",
         "platform.targetInFlight=3",
         "maxRollouts=7",
+        "watchNamespaces={shop,support}",
         "platform.imagePullSecrets[0]=registry",
         "platform.allowed.podAnnotations[0]=sidecar.example/*",
         "platform.allowed.runtimeImages[0]=registry.example/runtime:2",
@@ -81,6 +82,7 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
     platform = settings.platform
     assert settings.max_rollouts == 7
     assert settings.runtime_image == "registry.example/runtime:v7"
+    assert settings.watch_namespaces == ("shop", "support")
     assert (platform.base_domain, platform.ingress_class_name) == ("bots.example", "nginx")
     assert platform.base_domain_tls == "Issuer"
     assert platform.issuer_ref is not None
@@ -139,3 +141,26 @@ def test_namespaces_are_read_only_where_a_policy_asks_for_their_labels(helm: Pat
     assert ("", "namespaces") not in grants(helm)
     policy = ("hostPolicies[0].namespaceSelector.matchLabels.team=shop", "hostPolicies[0].hosts={shop.example}")
     assert grants(helm, *policy)["", "namespaces"] == {"list", "watch"}
+
+
+def test_an_operator_of_some_namespaces_gets_a_role_in_each_and_nothing_namespaced_beyond(helm: Path) -> None:
+    result = run(helm, "template", "smarter", CHARTS / "smarter", "--set", "watchNamespaces={shop,support}")
+    assert result.returncode == 0, result.stderr
+    manifests = [manifest for manifest in yaml.safe_load_all(result.stdout) if manifest]
+    within = {
+        m["metadata"]["namespace"]: m
+        for m in manifests
+        if m["metadata"]["name"] == "smarter-chatbots" and m["kind"] == "Role"
+    }
+    bound = {
+        m["metadata"]["namespace"]
+        for m in manifests
+        if m["kind"] == "RoleBinding" and m["roleRef"]["name"] == "smarter-chatbots"
+    }
+    assert set(within) == bound == {"shop", "support"}
+    whole = rendered(helm, "watchNamespaces={shop,support}")["ClusterRole"]["rules"]
+    assert {name for rule in whole for name in rule["resources"]} == {
+        "hostclaims", "namespaces", "customresourcedefinitions",
+    }  # fmt: skip
+    everywhere = rendered(helm)["ClusterRole"]["rules"]
+    assert within["shop"]["rules"] == [rule for rule in everywhere if rule not in whole]

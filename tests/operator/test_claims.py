@@ -148,6 +148,17 @@ async def test_what_was_deleted_while_no_operator_ran_is_released_by_the_next() 
 
 
 @virtual_time
+async def test_an_operator_of_other_namespaces_releases_no_host_whose_holder_it_cannot_see() -> None:
+    cluster = cluster_of(chatbot(exposure=exposed(HOST)))
+    async with Harness(cluster):
+        pass
+    delete_with_children(cluster)
+    async with Harness(cluster, settings_with(watch_namespaces=["elsewhere"])) as harness:
+        await harness.settle(3 * DAY)
+        assert ("HostClaim", "", HOST) in cluster.objects
+
+
+@virtual_time
 async def test_a_chatbot_made_anew_under_its_old_name_has_its_host_at_once() -> None:
     cluster = cluster_of(chatbot(exposure=exposed(HOST)))
     async with Harness(cluster) as harness:

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio.client.configuration import Configuration
 
 from smarter_operator.cluster import ApiMissing, ClusterError, Conflict, NotFound, Rejected, Unavailable
-from smarter_operator.kinds import CERTIFICATE, PLUGIN, SERVICE
+from smarter_operator.kinds import CERTIFICATE, HOST_CLAIM, PLUGIN, SERVICE
 from smarter_operator.kubernetes_cluster import KubernetesCluster, new_session
 from smarter_operator.pod_client import HttpStatusClient
 
@@ -33,11 +33,13 @@ class Server:
 
 
 @asynccontextmanager
-async def cluster_of(server: Server, timeout_seconds: float = 5) -> AsyncIterator[KubernetesCluster]:
+async def cluster_of(
+    server: Server, timeout_seconds: float = 5, namespaces: tuple[str, ...] = ()
+) -> AsyncIterator[KubernetesCluster]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.answer)
     async with TestServer(app) as listening, aiohttp.ClientSession() as session:
-        yield KubernetesCluster(str(listening.make_url("")).rstrip("/"), session, timeout_seconds)
+        yield KubernetesCluster(str(listening.make_url("")).rstrip("/"), session, timeout_seconds, namespaces)
 
 
 def status(code: int, message: str, **headers: str) -> web.Response:
@@ -194,3 +196,28 @@ async def test_a_pod_is_asked_for_its_config(answer: dict[str, Any], expected: s
         nobody = await HttpStatusClient(session, 1).ask("127.0.0.1")
     assert (found.config_hash if found else None) == expected
     assert nobody is None
+
+
+async def test_lists_reach_the_watched_namespaces_only_and_what_is_in_none_is_listed_as_ever() -> None:
+    pages = [web.json_response({"items": [{"metadata": {"name": name}}]}) for name in ("a", "b", "c")]
+    server = Server(*pages)
+    async with cluster_of(server, namespaces=("shop", "support")) as cluster:
+        services = await cluster.list_metadata(SERVICE)
+        await cluster.list_objects(HOST_CLAIM)
+    assert [item["metadata"]["name"] for item in services] == ["a", "b"]
+    assert [path.partition("?")[0] for _, path, _, _ in server.requests] == [
+        "/api/v1/namespaces/shop/services",
+        "/api/v1/namespaces/support/services",
+        "/apis/smarter.sh/v1alpha1/hostclaims",
+    ]
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["no-longer-allowed", "gone-with-its-role"])
+async def test_a_watched_namespace_that_is_gone_is_empty_and_one_that_is_closed_is_an_error(exists: bool) -> None:
+    found = web.json_response({"items": [{"metadata": {"name": "shop"}}] if exists else []})
+    async with cluster_of(Server(status(403, "forbidden"), found), namespaces=("shop",)) as cluster:
+        if exists:
+            with pytest.raises(Rejected):
+                await cluster.list_objects(SERVICE)
+        else:
+            assert await cluster.list_objects(SERVICE) == []
