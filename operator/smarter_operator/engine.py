@@ -1,7 +1,6 @@
 """The operator's core: takes events in, keeps the cache, and runs the queues. It knows no watching library."""
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
@@ -15,7 +14,7 @@ from smarter_operator.api_keys import ApiKeyReconciler
 from smarter_operator.apis import MissingApis
 from smarter_operator.cache import Cache, Change, ObjectName
 from smarter_operator.claims import HostClaims
-from smarter_operator.cluster import Cluster, ClusterError, Manifest
+from smarter_operator.cluster import Cluster, Manifest
 from smarter_operator.guard import GuardedCluster
 from smarter_operator.health import Vitals
 from smarter_operator.kinds import (
@@ -43,25 +42,15 @@ from smarter_operator.reporting import Reporter, UseReporter
 from smarter_operator.rollouts import Rollouts
 from smarter_operator.settings import Settings
 from smarter_operator.streams import Streams
-from smarter_operator.workqueue import WorkQueue, patience
+from smarter_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
 USERS_SECONDS = 1.0
 """How long a change of who uses what may wait, so that many Chatbots created at once are counted once."""
 
-RETRY_LIST_SECONDS = 2.0
-
-FIRST_LISTS_SECONDS = 10.0
-"""So long after our own first list, lists of the watches are their first ones too, and mean nothing."""
-
-RELIST_SETTLES_SECONDS = 2.0
-
 RECOVERY_SECONDS = 10.0
 """Over so long what failed during an outage is spread, for all of it is due at once."""
-
-WATCH_STARTS_SECONDS = 10.0
-"""So long it may take until a kind that just came into being is watched."""
 
 
 def utc_now() -> datetime:
@@ -89,15 +78,10 @@ class Engine:
         self._settings = settings
         self.kinds = (*WATCHED, NAMESPACE) if settings.host_policies else WATCHED
         self.cache = Cache()
-        self.synced = asyncio.Event()
-        self._synced_at = float("inf")
-        self._relisted = asyncio.Event()
         self._listing = Listing(
-            cluster=cluster,
-            cache=self.cache,
-            kinds=self.kinds,
-            report=lambda kind, manifest, gone: self.event(kind, manifest, gone=gone),
+            cluster, self.cache, self.kinds, lambda kind, manifest, gone: self.event(kind, manifest, gone=gone)
         )
+        self.synced = self._listing.synced
         self.queue: WorkQueue[watching.Key] = WorkQueue(self._process, settings.workers)
         self._recorder = Recorder(cluster, now, f"{settings.identity or 'smarter-operator'}-{uuid4().hex[:8]}")
         reports = PodReports()
@@ -121,7 +105,7 @@ class Engine:
             hosts=self._hosts,
             probe_hosts=self._probe_hosts,
             now=now,
-            apis=MissingApis(self._api_arrived),
+            apis=MissingApis(self._listing.an_api_arrived),
             rollouts=self._rollouts,
         )
         uses = UseReporter(cluster, self.cache, self._recorder.record, self._enqueue)
@@ -139,10 +123,11 @@ class Engine:
 
     async def run(self) -> None:
         """List everything, then work on what changes."""
-        await self._first_list()
+        await self._listing.first()
+        logger.info("synced", extra={"chatbots": len(list(self.cache.all(CHATBOT)))})
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pulse.run())
-            group.create_task(self._resync_forever())
+            group.create_task(self._listing.forever(self._settings.resync_seconds))
             if self._elector is None:
                 group.create_task(self._work())
             else:
@@ -174,8 +159,7 @@ class Engine:
         """Do at once what an outage has delayed for up to minutes, and look for what its watches missed."""
         self.queue.retry_soon(RECOVERY_SECONDS)
         self._pods.retry_soon(RECOVERY_SECONDS)
-        if self.synced.is_set():
-            self._relisted.set()
+        self._listing.soon()
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -203,44 +187,9 @@ class Engine:
         # Also those that are gone: their hosts are to be released.
         yield from (watching.holder_of(claim) for claim in self.cache.all(HOST_CLAIM))
 
-    async def _first_list(self) -> None:
-        while True:
-            try:
-                await self._listing.resync()
-            except ClusterError as error:
-                seconds = max(RETRY_LIST_SECONDS, patience(error))
-                logger.warning("cannot list", extra={"error": str(error), "retry_seconds": seconds})
-                await asyncio.sleep(seconds)
-            else:
-                self._synced_at = asyncio.get_running_loop().time()
-                self.synced.set()
-                logger.info("synced", extra={"chatbots": len(list(self.cache.all(CHATBOT)))})
-                return
-
     def relisted(self) -> None:
-        """Be told that a watch began anew with a list: what vanished meanwhile was reported to nobody."""
-        if asyncio.get_running_loop().time() > self._synced_at + FIRST_LISTS_SECONDS:
-            self._relisted.set()
-
-    def _api_arrived(self) -> None:
-        """List everything once the new kind is watched: what vanished before that is reported to nobody."""
-        asyncio.get_running_loop().call_later(WATCH_STARTS_SECONDS, self._relisted.set)
-
-    async def _resync_forever(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                # Jittered, so that two replicas do not list at the same time for ever.
-                async with asyncio.timeout(self._settings.resync_seconds * random.uniform(0.9, 1.1)):
-                    await self._relisted.wait()
-            # The lists of other kinds follow within moments; one resync is for all.
-            await asyncio.sleep(RELIST_SETTLES_SECONDS)
-            self._relisted.clear()
-            try:
-                await self._listing.resync()
-            except ClusterError as error:
-                logger.warning("cannot list", extra={"error": str(error)})
-                self._relisted.set()
-                await asyncio.sleep(patience(error))
+        """Be told that a watch began anew with a list."""
+        self._listing.a_watch_listed()
 
     def _enqueue(self, change: Change) -> None:
         for key in watching.urgent_keys(change, self.cache):

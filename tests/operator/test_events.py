@@ -58,7 +58,7 @@ async def test_a_new_bot_tells_that_it_is_accepted_and_then_that_it_is_ready() -
         harness.deploy("support")
         await harness.settle()
         assert told(harness.cluster) == [("Normal", "Accepted", 1), ("Normal", "Ready", 1)]
-        event = next(event for event in harness.cluster.events.values() if event["reason"] == "Ready")
+        [_, event] = [e for e in harness.cluster.events.values() if e["involvedObject"]["kind"] == "Chatbot"]
         uid = harness.cluster.get("Chatbot", "support")["metadata"]["uid"]
         assert event["involvedObject"] == {
             "apiVersion": "smarter.sh/v1alpha1", "kind": "Chatbot", "name": "support", "namespace": "acme", "uid": uid,
