@@ -4,7 +4,7 @@ import asyncio
 
 from smarter_operator import metrics
 
-BEAT_SECONDS = 1.0
+BEAT_SECONDS = 5.0
 
 
 class Pulse:
