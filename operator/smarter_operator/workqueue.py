@@ -20,6 +20,9 @@ FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 300.0
 _TIMER_TOLERANCE_SECONDS = 0.001
 
+_SHORTEST_DELAY_SECONDS = 2 * _TIMER_TOLERANCE_SECONDS
+"""The clock must move before a key is due again; what rounding leaves of a delay would not move it."""
+
 
 class WorkQueue(Generic[Key]):
     """Runs `process(key)` for every key added; its result is the seconds until the next run, or None."""
@@ -80,7 +83,7 @@ class WorkQueue(Generic[Key]):
                 group.create_task(self._work())
 
     def _schedule(self, key: Key, after_seconds: float) -> None:
-        due = asyncio.get_running_loop().time() + after_seconds
+        due = asyncio.get_running_loop().time() + max(after_seconds, _SHORTEST_DELAY_SECONDS)
         if self._due.get(key, float("inf")) > due:
             self._due[key] = due
             heapq.heappush(self._later, (due, next(self._ticket), key))

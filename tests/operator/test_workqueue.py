@@ -57,6 +57,22 @@ async def test_ten_thousand_adds_of_one_key_make_two_runs() -> None:
 
 
 @virtual_time
+async def test_a_delay_that_is_but_an_error_of_rounding_does_not_spin() -> None:
+    runs = 0
+
+    async def process(_: str) -> float | None:
+        nonlocal runs
+        runs += 1
+        return 1e-15 if asyncio.get_running_loop().time() < 15.001 and runs < 1000 else None
+
+    await asyncio.sleep(15)
+    async with working(process) as queue:
+        queue.add("a")
+        await asyncio.sleep(1)
+    assert runs <= 3
+
+
+@virtual_time
 async def test_one_key_never_runs_twice_at_a_time_while_others_do() -> None:
     process = Recorder()
     async with working(process) as queue:
