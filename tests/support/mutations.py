@@ -68,8 +68,8 @@ MUTATIONS = {
         "test_reconcile.py::test_a_users_own_object_of_that_name_stays_untouched",
     ),
     "what vanished unseen stays known": Mutation(
-        "engine.py",
-        "for manifest in self.cache.vanished(kind, listed, known):",
+        "listing.py",
+        "for manifest in self._cache.vanished(kind, listed, known):",
         "for manifest in ():",
         "test_reconcile.py::test_what_vanished_unseen_is_pruned_by_the_next_list",
     ),
