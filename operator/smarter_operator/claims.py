@@ -74,11 +74,10 @@ class HostClaims:
             return Standing(host, "Free")
         if claim["spec"] == {"holder": holder(raw)}:
             return Standing(host, "Held")
-        found = claim["spec"]["holder"]
-        if (found["namespace"], found["name"]) == _name(raw):
+        if _is_held_by(claim, raw):
             return Standing(host, "Free")
         self._waiting[host].add(_name(raw))
-        return Standing(host, "Taken", self._whose(host, found))
+        return Standing(host, "Taken", self._whose(host, claim["spec"]["holder"]))
 
     def _whose(self, host: str, found: Manifest) -> str:
         hours = self.settings.host_release_seconds / 3600
@@ -90,7 +89,9 @@ class HostClaims:
     async def _claim(self, host: str, raw: Manifest) -> None:
         known = self.cache.get(HOST_CLAIM, "", host)
         if known is not None:
-            await self._put(known, {"holder": holder(raw)})
+            # It may have become somebody else's since it was found free.
+            if _is_held_by(known, raw):
+                await self._put(known, {"holder": holder(raw)})
             return
         body = {
             "apiVersion": HOST_CLAIM.api_version,
@@ -129,6 +130,12 @@ class HostClaims:
 
 def holder(raw: Manifest) -> dict[str, str]:
     return {key: raw["metadata"][key] for key in ("namespace", "name", "uid")}
+
+
+def _is_held_by(claim: Manifest, raw: Manifest) -> bool:
+    """Tell whether the claim is that of the Chatbot, or of one of the same name before it."""
+    found = claim["spec"]["holder"]
+    return (found["namespace"], found["name"]) == _name(raw)
 
 
 def _name(raw: Manifest) -> ObjectName:

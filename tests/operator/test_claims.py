@@ -1,11 +1,14 @@
 """Who gets a host, who keeps it, and when it is free for others."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from smarter_operator.cache import Cache
+from smarter_operator.claims import HostClaims
 from smarter_operator.cluster import Manifest
-from smarter_operator.kinds import CHATBOT
+from smarter_operator.kinds import CHATBOT, HOST_CLAIM
 from smarter_operator.settings import Settings
 from support.fake_cluster import FakeCluster
 from support.manifests import chatbot, exposed, provider
@@ -301,3 +304,16 @@ async def test_policies_select_namespaces_as_kubernetes_does(
     cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "acme", "labels": labels}})
     async with Harness(cluster, settings):
         assert (HOST in cluster.claims()) is selected
+
+
+@virtual_time
+async def test_a_host_that_somebody_else_got_since_it_was_found_free_is_left_to_them() -> None:
+    cluster, cache = cluster_of(chatbot(namespace="rival", exposure=CONTESTED), chatbot(exposure=CONTESTED)), Cache()
+    claims = HostClaims(cluster, cache, settings_with(), lambda: datetime(2026, 3, 14, tzinfo=UTC))
+    late, rival = (cluster.get("Chatbot", "support", namespace) for namespace in ("acme", "rival"))
+    found_free = claims.standings(late, [HOST])
+    await claims.claim(rival, claims.standings(rival, [HOST]))
+    [standing] = await claims.claim(late, found_free)
+    assert (found_free[0].claim, standing.claim) == ("Free", "Taken")
+    held_by = (await cluster.read(HOST_CLAIM, "", HOST) or {})["spec"]["holder"]["namespace"]
+    assert held_by == "rival"

@@ -108,7 +108,7 @@ class FakeCluster:
         self._write("create", kind, manifest)
         if (kind.name, manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]) in self.objects:
             raise Conflict(f"{kind.name} {manifest['metadata']['name']!r} exists")
-        return {"metadata": self.create_as_operator(manifest)["metadata"]}
+        return self.create_as_operator(manifest)
 
     async def replace(self, kind: Kind, manifest: Manifest) -> Manifest:
         self._write("replace", kind, manifest)
