@@ -118,7 +118,8 @@ class KubernetesCluster:
                 page = await self.call(Request(verb="GET", kind=kind, path=path, query=query, accept=accept))
             except NotFound:
                 return []
-            found += page["items"]
+            # An empty list of metadata comes as null.
+            found += page["items"] or []
             token = page.get("metadata", {}).get("continue")
             if not token:
                 return found
