@@ -50,7 +50,7 @@ def test_a_fallback_has_its_provider_its_secret_and_parameters_of_its_own() -> N
         ModelChoice(provider="other", name="small", max_tokens=100, reasoning_effort="Low"),
     )
     assert set(result.config.providers) == {"main", "other"}
-    assert result.secrets == (SecretFile("keys", "m", "provider-other-e1648504"),)
+    assert result.secrets == (SecretFile("keys", "m", "provider-other"),)
     assert result.model == "main/luna"
 
 
