@@ -42,7 +42,7 @@ check: setup ## Fast: format, lint, types, import contracts, unit tests, generat
 	@$(SUITE) -q -n auto tests/crds tests/operator tests/runtime tests/cluster tests/cli -m "not cluster"
 
 .PHONY: test
-test: check ## Everything: checks, then the real API server, then pods, ingress, TLS and a browser
+test: check test-servers ## Everything: checks, real databases, the real API server, pods, ingress, TLS and a browser
 	@python -m smarter_cluster prepare
 	@python -m smarter_cluster build-images
 	@$(SUITE) tests/integration
@@ -50,6 +50,11 @@ test: check ## Everything: checks, then the real API server, then pods, ingress,
 	@$(SUITE) tests/chaos/test_kill.py tests/chaos/test_crash_points.py tests/chaos/test_turmoil.py tests/chaos/test_drift.py -k "not delete"
 	@$(SUITE) tests/chaos/test_faults.py tests/chaos/test_outages.py -m "not long"
 	@$(SUITE) tests/e2e
+
+.PHONY: test-servers
+test-servers: setup ## The tests against PostgreSQL and Redis; root installs what is missing
+	@python -m smarter_cluster prepare-servers
+	@$(SUITE) -n auto --dist loadfile tests/servers
 
 .PHONY: bench
 bench: setup ## Measure, and write tests/bench/results/*.json

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from smarter_cluster import packages
 from smarter_cluster.cluster import Cluster
 from smarter_cluster.demo import Demo
 from smarter_cluster.errors import ClusterError
@@ -36,6 +37,10 @@ def _up(cluster: Cluster, _: argparse.Namespace) -> None:
 
 def _prepare(cluster: Cluster, _: argparse.Namespace) -> None:
     cluster.prepare()
+
+
+def _prepare_servers(_: Cluster, __: argparse.Namespace) -> None:
+    packages.ensure(packages.SERVERS, _say, packages.installer())
 
 
 def _down(cluster: Cluster, _: argparse.Namespace) -> None:
@@ -93,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 
     prepare = command("prepare", _prepare, "Compile and install what `up` and the tests need; nothing is started.")
     prepare.add_argument("--profile", choices=PROFILES, default="full")
+    command("prepare-servers", _prepare_servers, "Install the databases that the tests start; no service is used.")
     up = command("up", _up, "Make, extend or repair the cluster.")
     up.add_argument("--profile", choices=PROFILES, default="api")
     command("down", _down, "Remove the cluster and everything it made.")

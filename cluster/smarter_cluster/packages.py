@@ -13,14 +13,16 @@ from smarter_cluster.reporting import Say
 
 @dataclass(frozen=True)
 class Requirement:
-    """A file or a command, and the Debian package that has it."""
+    """A file (a pattern, where its path has a version in it) or a command, and the Debian package that has it."""
 
     needed: str
     package: str
 
     @property
     def present(self) -> bool:
-        return Path(self.needed).exists() if self.needed.startswith("/") else shutil.which(self.needed) is not None
+        if self.needed.startswith("/"):
+            return any(Path("/").glob(self.needed.removeprefix("/")))
+        return shutil.which(self.needed) is not None
 
 
 CNI_PLUGINS = Path("/usr/lib/cni")
@@ -32,6 +34,11 @@ NODE = (
 )
 IMAGES = (Requirement("buildah", "buildah"), Requirement("mmdebstrap", "mmdebstrap"))
 BROWSER = (Requirement("chromium", "chromium"),)
+# What tests/servers starts.
+SERVERS = (
+    Requirement("/usr/lib/postgresql/*/bin/postgres", "postgresql"),
+    Requirement("redis-server", "redis-server"),
+)
 
 Install = Callable[[Sequence[str]], object]
 

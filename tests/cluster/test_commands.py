@@ -62,6 +62,14 @@ def test_only_what_is_missing_is_installed() -> None:
     assert installed == ["two"]
 
 
+def test_a_file_whose_path_has_a_version_in_it_is_found_whatever_the_version(tmp_path: Path) -> None:
+    needed = Requirement(f"{tmp_path}/*/bin/server", "server")
+    assert not needed.present
+    (tmp_path / "17" / "bin").mkdir(parents=True)
+    (tmp_path / "17" / "bin" / "server").touch()
+    assert needed.present
+
+
 def test_nothing_is_asked_of_anybody_when_all_is_there() -> None:
     said: list[str] = []
     packages.ensure([Requirement("sh", "dash")], said.append, install=None)
