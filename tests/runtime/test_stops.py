@@ -24,9 +24,12 @@ def shown(pieces: list[str], stops: list[str]) -> str:
 )
 def test_it_does_not_matter_how_the_text_is_cut_into_pieces(pieces: list[str], stops: list[str]) -> None:
     text = "".join(pieces)
-    assert (
-        shown(pieces, stops) == text[: min((at for stop in stops if (at := text.find(stop)) >= 0), default=len(text))]
-    )
+    ends = [(at + len(stop), at) for stop in stops if (at := text.find(stop)) >= 0]
+    assert shown(pieces, stops) == text[: min(ends)[1] if ends else len(text)]
+
+
+def test_of_two_stops_the_one_that_is_whole_first_counts() -> None:
+    assert shown(["a.b", "."], [".", "a.b."]) == shown(["a.b."], [".", "a.b."]) == "a"
 
 
 def test_calls_beyond_the_end_are_not_made_and_usage_is_counted() -> None:

@@ -35,9 +35,10 @@ class StopCutter:
         if self._is_over:
             return
         text = self._held + delta
-        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        # The one that is whole first counts; one that began earlier may need text that has not come yet.
+        found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
         self._is_over = bool(found)
-        end = min(found) if found else len(text) - self._begun(text)
+        end = min(found)[1] if found else len(text) - self._begun(text)
         self._held = "" if found else text[end:]
         if end:
             yield Text(text[:end])
