@@ -3,15 +3,17 @@
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from smarter_cli.manifests import Document, InputError
-from smarter_crds import KINDS, Chatbot, Plugin, Provider
-from smarter_crds.base import API_VERSION, GROUP
+from smarter_crds import KINDS, ApiConnection, Chatbot, Plugin, Provider, SqlConnection
+from smarter_crds.base import API_VERSION, GROUP, ApiModel
 from smarter_crds.chatbot import ChatbotSpec
 from smarter_crds.compile import Compiled, Platform, PlatformLimits, Problem, References, compile_chatbot, parse
 from smarter_crds.exposure import Exposure
 from smarter_crds.workload import Scaling
+
+M = TypeVar("M", bound=ApiModel)
 
 PLATFORM = Platform(limits=PlatformLimits(tokens_per_day=10_000_000))
 """Stands in for the platform's values. A bot without a daily limit of its own is not refused on this machine."""
@@ -138,8 +140,14 @@ def _notes(spec: ChatbotSpec) -> Iterator[str]:
 
 
 def _references(neighbours: Sequence[Document]) -> References:
-    completed = [(document, _completed(document)) for document in neighbours]
     return References(
-        plugins={each.name: parse(Plugin, manifest) for each, manifest in completed if each.kind == "Plugin"},
-        providers={each.name: parse(Provider, manifest) for each, manifest in completed if each.kind == "Provider"},
+        plugins=_parsed(Plugin, neighbours),
+        providers=_parsed(Provider, neighbours),
+        sql_connections=_parsed(SqlConnection, neighbours),
+        api_connections=_parsed(ApiConnection, neighbours),
     )
+
+
+def _parsed(model: type[M], neighbours: Sequence[Document]) -> dict[str, M | Problem]:
+    of_kind = (document for document in neighbours if document.kind == model.__name__)
+    return {document.name: parse(model, _completed(document)) for document in of_kind}

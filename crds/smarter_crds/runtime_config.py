@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from smarter_crds.base import ApiModel
+from smarter_crds.tool_config import ParameterConfig, unused_members
 
 SCHEMA_VERSION = 2
 """The newest that a reader of this release understands: since 2, `access` says who may call the bot."""
@@ -128,7 +129,7 @@ class PluginConfig(ApiModel):
     """One plugin; its name is its tool's name."""
 
     name: str
-    type: Literal["Static"]
+    type: Literal["Static", "Sql", "Api"]
     hash: str
     description: str
     selector: SelectorConfig
@@ -136,6 +137,12 @@ class PluginConfig(ApiModel):
     model: ModelOverrides = ModelOverrides()
     result_max_characters: int = 16000
     static: StaticConfig | None = None
+    parameters: tuple[ParameterConfig, ...] = ()
+    """What the tool is given, by the model or by a claim; a Static plugin's one parameter is not among them."""
+    side_effects: Literal["None", "Write"] = "None"
+    """`Write`: a call changes something, so it is never repeated."""
+    confirm: Literal["Never", "Visitor"] = "Never"
+    """`Visitor`: the person confirms a call with its arguments before it is made."""
 
 
 class LimitsConfig(ApiModel):
@@ -255,11 +262,17 @@ def to_json(config: RuntimeConfig) -> bytes:
     for provider in document["providers"].values():
         if not provider["caFile"]:
             del provider["caFile"]
-    # `static.data` is free-form and may hold nulls that mean something.
     for written, plugin in zip(document["plugins"], config.plugins, strict=True):
-        if plugin.static is not None:
-            written["static"] = {"data": plugin.static.data}
+        _tidy(written, plugin)
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _tidy(written: dict[str, Any], plugin: PluginConfig) -> None:
+    # `static.data` is free-form and may hold nulls that mean something.
+    if plugin.static is not None:
+        written["static"] = {"data": plugin.static.data}
+    for name in unused_members(written):
+        del written[name]
 
 
 def config_hash(document: bytes) -> str:

@@ -3,14 +3,26 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from smarter_crds.api_connection import ApiConnection
 from smarter_crds.api_key import ApiKey
 from smarter_crds.compile import Problem, References, key_config, parse
 from smarter_crds.keys_config import KeyConfig
 from smarter_crds.plugin import Plugin
 from smarter_crds.provider import Provider
+from smarter_crds.sql_connection import SqlConnection
 from smarter_operator.cache import Cache, references_of
 from smarter_operator.cluster import Manifest
-from smarter_operator.kinds import BY_NAME, CHATBOT, CHILDREN, PLUGIN, POD, PROVIDER, Kind
+from smarter_operator.kinds import (
+    API_CONNECTION,
+    BY_NAME,
+    CHATBOT,
+    CHILDREN,
+    PLUGIN,
+    POD,
+    PROVIDER,
+    SQL_CONNECTION,
+    Kind,
+)
 from smarter_operator.pods import PodReport, PodReports
 
 NAME_TAKEN = "NameTaken"
@@ -72,7 +84,9 @@ def _keys(found: Iterable[Manifest]) -> tuple[KeyConfig, ...]:
 
 def references(raw: Manifest, cache: Cache) -> References:
     """Return what the Chatbot `raw` refers to, directly or through a Plugin."""
-    found: dict[str, dict[str, Manifest]] = {PLUGIN.name: {}, PROVIDER.name: {}}
+    found: dict[str, dict[str, Manifest]] = {
+        kind.name: {} for kind in (PLUGIN, PROVIDER, SQL_CONNECTION, API_CONNECTION)
+    }
     waiting = references_of(CHATBOT, raw)
     while waiting:
         kind_name, (namespace, name) = waiting.pop()
@@ -83,6 +97,8 @@ def references(raw: Manifest, cache: Cache) -> References:
     return References(
         plugins={name: parse(Plugin, manifest) for name, manifest in found[PLUGIN.name].items()},
         providers={name: parse(Provider, manifest) for name, manifest in found[PROVIDER.name].items()},
+        sql_connections={name: parse(SqlConnection, manifest) for name, manifest in found[SQL_CONNECTION.name].items()},
+        api_connections={name: parse(ApiConnection, manifest) for name, manifest in found[API_CONNECTION.name].items()},
     )
 
 

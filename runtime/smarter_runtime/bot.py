@@ -9,6 +9,7 @@ from smarter_crds.runtime_config import PluginConfig, ProviderConfig, RuntimeCon
 from smarter_runtime.page import Page, page
 from smarter_runtime.selection import Selector, selector
 from smarter_runtime.tools import Tool, Toolbox
+from smarter_runtime.tools.connectors import Unservable
 from smarter_runtime.tools.functions import NO_WEATHER, Platform, function_problems, function_tools
 from smarter_runtime.tools.static import static_tool
 
@@ -49,7 +50,7 @@ def prepared(config: RuntimeConfig, config_hash: str, loaded_at: datetime, platf
     _check_models(config)
     _check_time_zone(config.time_zone)
     functions = function_tools(config, platform)
-    plugins = [_tool(plugin) for plugin in config.plugins if plugin.static is None or plugin.static.data]
+    plugins = [_tool(plugin, config, platform) for plugin in config.plugins if not _is_empty(plugin)]
     return Bot(
         config=config,
         config_hash=config_hash,
@@ -91,7 +92,13 @@ def _check_time_zone(name: str) -> None:
         raise ConfigRefused(f"`timeZone` {name!r} is unknown; use a name such as Europe/Madrid.") from error
 
 
-def _tool(plugin: PluginConfig) -> Tool:
-    if plugin.static is None:
-        raise ConfigRefused(f"Plugin {plugin.name!r} is of type {plugin.type!r} and has no `static` member.")
-    return static_tool(plugin)
+def _is_empty(plugin: PluginConfig) -> bool:
+    """A tool without anything to choose cannot be called; the plugin's role holds all the same."""
+    return plugin.static is not None and not plugin.static.data
+
+
+def _tool(plugin: PluginConfig, config: RuntimeConfig, platform: Platform) -> Tool:
+    try:
+        return static_tool(plugin) if plugin.type == "Static" else platform.connectors.tool(plugin, config)
+    except Unservable as error:
+        raise ConfigRefused(str(error)) from error

@@ -105,7 +105,7 @@ class Conversation:
 
     async def _result(self, call: ToolCall) -> ToolResult:
         started = time.perf_counter()
-        result = await self._plan.bot.toolbox.call(call, self._plan.offered)
+        result = await self._plan.bot.toolbox.call(call, self._plan.offered, self._plan.wishes.claims)
         self._observer.tool_done(result, time.perf_counter() - started)
         return result
 

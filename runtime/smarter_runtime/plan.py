@@ -1,7 +1,7 @@
 """What is decided about an answer before the model is asked: what it reads, which tools it gets, which model it is."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from smarter_crds.runtime_config import ModelChoice, PluginConfig, RuntimeConfig
@@ -10,6 +10,7 @@ from smarter_runtime.events import Message, ToolCall
 from smarter_runtime.models import ModelRequest, Parameters
 from smarter_runtime.prompt import first_kept, prompt
 from smarter_runtime.selection import select
+from smarter_runtime.tools import Claims
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,8 @@ class Wishes:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     client_id: str = ""
+    claims: Claims = field(default_factory=dict)
+    """What the person's signed identity says, verified before; tools get values from it that no model can set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +88,12 @@ def plan(bot: Bot, history: Sequence[Message], wishes: Wishes, max_history_chara
     config = bot.config
     selected = select(bot.selectors, history, config.limits.max_selected_plugins)
     kept_from = first_kept(history, max_history_characters)
+    names = frozenset(each.plugin.name for each in selected) | _offered_always(config) | bot.functions
     return Plan(
         bot=bot,
         messages=prompt(config, history, selected, kept_from, now),
         selected=tuple(each.plugin.name for each in selected),
-        offered=frozenset(each.plugin.name for each in selected) | _offered_always(config) | bot.functions,
+        offered=bot.toolbox.usable(names, wishes.claims),
         wishes=wishes,
     )
 

@@ -81,6 +81,7 @@ class Runtime:
                 task.cancel()
             await asyncio.gather(status, *background, return_exceptions=True)
             await self._services.providers.close()
+            await self._services.connectors.close()
 
     async def refresh(self) -> None:
         """Take changed keys and a changed config into service."""
@@ -92,6 +93,7 @@ class Runtime:
         self._services.metrics.reloads.labels("broken" if configs.problems else "ok").inc()
         if configs.bot:
             await self._services.providers.warm(configs.bot.config)
+            await self._services.connectors.warm(configs.bot.config)
 
     async def _watch(self) -> None:
         settings, changed = self._services.settings, asyncio.Event()

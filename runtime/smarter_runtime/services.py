@@ -19,6 +19,7 @@ from smarter_runtime.page import Asset, assets
 from smarter_runtime.sessions import Sessions
 from smarter_runtime.settings import Settings
 from smarter_runtime.tools import Tool
+from smarter_runtime.tools.connectors import Connectors
 from smarter_runtime.tools.functions import Platform
 
 MAINTENANCE_RETRY_SECONDS = "60"
@@ -33,6 +34,7 @@ class Services:
     configs: Configs
     api_keys: ApiKeys
     providers: Providers
+    connectors: Connectors
     sessions: Sessions
     tokens: DailyTokens
     places: Places
@@ -69,11 +71,13 @@ class Services:
 
 
 def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Services:
+    connectors = Connectors({})
     return Services(
         settings=settings,
-        configs=Configs(settings.config_directory, clock, _platform(settings, clock)),
+        configs=Configs(settings.config_directory, clock, _platform(settings, clock, connectors)),
         api_keys=ApiKeys(settings.config_directory, clock),
         providers=Providers(settings.secrets_directory),
+        connectors=connectors,
         sessions=Sessions(settings.session_seconds),
         tokens=DailyTokens(clock),
         places=Places(settings.max_streams),
@@ -82,7 +86,7 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
     )
 
 
-def _platform(settings: Settings, clock: Callable[[], datetime]) -> Platform:
+def _platform(settings: Settings, clock: Callable[[], datetime], connectors: Connectors) -> Platform:
     def weather(name: str, language: str) -> Tool:
         # An HTTP client weighs 0.2 s and 8 MiB: a bot that asks for no weather does without.
         from smarter_runtime.tools.weather import WeatherService, get_current_weather
@@ -95,7 +99,7 @@ def _platform(settings: Settings, clock: Callable[[], datetime]) -> Platform:
         return get_current_weather(name, service, language)
 
     has_weather = settings.weather_url and settings.weather_geocoding_url
-    return Platform(clock=clock, weather=weather if has_weather else None)
+    return Platform(clock=clock, weather=weather if has_weather else None, connectors=connectors)
 
 
 def of(request: Request) -> Services:

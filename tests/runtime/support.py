@@ -163,6 +163,7 @@ async def running(
             yield served
         finally:
             await parts.providers.close()
+            await parts.connectors.close()
 
 
 @asynccontextmanager

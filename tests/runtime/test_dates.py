@@ -107,7 +107,7 @@ async def test_a_difference_backwards_is_negative_throughout() -> None:
         pytest.param(
             {"operation": "weekday", "date": "\uff12\uff10\uff12\uff16-03-14"}, "as YYYY-MM-DD", id="wide-digits"
         ),
-        pytest.param({"operation": "weekday", "date": "\ud800"}, "as YYYY-MM-DD", id="half-a-character"),
+        pytest.param({"operation": "weekday", "date": "\ud800"}, "are no JSON", id="half-a-character"),
         pytest.param({"operation": "weekday", "date": 20260314}, "'date' must be a string", id="number"),
         pytest.param({"operation": "add", "days": "3"}, "'days' must be a whole number", id="text"),
         pytest.param({"operation": "add", "days": True}, "'days' must be a whole number", id="boolean"),

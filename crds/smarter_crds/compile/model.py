@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from smarter_crds.api_connection import ApiConnection
 from smarter_crds.base import ApiModel
 from smarter_crds.chatbot import State
 from smarter_crds.chatbot_status import BotPluginStatus, ChatbotDefaults
@@ -17,6 +18,7 @@ from smarter_crds.limits import AnswerSeconds, Characters, SelectedPlugins, Toke
 from smarter_crds.plugin import Plugin
 from smarter_crds.provider import Provider
 from smarter_crds.runtime_config import RuntimeConfig
+from smarter_crds.sql_connection import SqlConnection
 from smarter_crds.workload import Resources
 
 
@@ -68,6 +70,8 @@ class References:
 
     plugins: Mapping[str, Plugin | Problem] = field(default_factory=dict)
     providers: Mapping[str, Provider | Problem] = field(default_factory=dict)
+    sql_connections: Mapping[str, SqlConnection | Problem] = field(default_factory=dict)
+    api_connections: Mapping[str, ApiConnection | Problem] = field(default_factory=dict)
     good_config_bytes: int = 0
     """Size of the compressed config that pods have confirmed last."""
 

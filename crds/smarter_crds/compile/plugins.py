@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from smarter_crds.compile.declared import check_declared
+from smarter_crds.compile.parameters import changes_something, check_parameters, parameter_configs, parameter_warnings
 from smarter_crds.compile.problems import Problem
 from smarter_crds.compile.providers import default_model
 from smarter_crds.compile.support import PLUGIN, unsupported
 from smarter_crds.plugin import Plugin, PromptModel
 from smarter_crds.provider import Provider
 from smarter_crds.runtime_config import ModelOverrides, PluginConfig, SelectorConfig, StaticConfig
+from smarter_crds.tool_config import unused_members
 
 MAX_DATA_BYTES = 128 * 1024
 MAX_DATA_DEPTH = 32
@@ -27,7 +29,7 @@ def check_plugin(plugin: Plugin) -> tuple[Problem, ...]:
 def check_content(plugin: Plugin) -> tuple[Problem, ...]:
     """Return what is wrong with `plugin` whatever this version supports: only an edit of the Plugin itself helps."""
     data = plugin.spec.static.data if plugin.spec.static else None
-    return (*_check_data(data or {}), *check_declared(plugin))
+    return (*_check_data(data or {}), *check_declared(plugin), *check_parameters(plugin))
 
 
 def plugin_warnings(plugin: Plugin) -> Iterator[str]:
@@ -38,6 +40,7 @@ def plugin_warnings(plugin: Plugin) -> Iterator[str]:
             f"Plugin {plugin.metadata.name!r}: `spec.selector.match` has no effect with directive "
             f"`{selector.directive}`."
         )
+    yield from parameter_warnings(plugin)
 
 
 def plugin_config(plugin: Plugin, provider: Provider | None, bot_provider: str) -> PluginConfig:
@@ -45,7 +48,7 @@ def plugin_config(plugin: Plugin, provider: Provider | None, bot_provider: str) 
     spec = plugin.spec
     config = PluginConfig(
         name=plugin.metadata.name,
-        type="Static",
+        type=spec.type,
         hash="",
         description=spec.description,
         selector=SelectorConfig(
@@ -56,7 +59,10 @@ def plugin_config(plugin: Plugin, provider: Provider | None, bot_provider: str) 
         system_role=(spec.prompt and spec.prompt.system_role) or "",
         model=_overrides(spec.prompt.model if spec.prompt else None, provider, bot_provider),
         result_max_characters=spec.result_max_characters or _DEFAULT_RESULT_CHARACTERS,
-        static=StaticConfig(data=(spec.static and spec.static.data) or {}),
+        static=StaticConfig(data=spec.static.data or {}) if spec.type == "Static" and spec.static else None,
+        parameters=parameter_configs(plugin),
+        side_effects="Write" if changes_something(plugin) else "None",
+        confirm=spec.confirm or "Never",
     )
     return config.model_copy(update={"hash": _hash(config)})
 
@@ -117,7 +123,10 @@ def _children(value: object) -> list[object]:
 
 
 def _hash(config: PluginConfig) -> str:
-    return hashlib.sha256(_canonical(config.model_dump(mode="json", by_alias=True, exclude={"hash"}))).hexdigest()[:16]
+    document = config.model_dump(mode="json", by_alias=True, exclude={"hash"})
+    for name in unused_members(document):
+        del document[name]
+    return hashlib.sha256(_canonical(document)).hexdigest()[:16]
 
 
 def _canonical(value: object) -> bytes:

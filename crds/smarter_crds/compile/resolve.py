@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from smarter_crds.chatbot import Chatbot, ModelParameters
+from smarter_crds.compile.connected import Connection, find_connection
 from smarter_crds.compile.model import References
 from smarter_crds.compile.plugins import check_plugin, plugin_config, plugin_warnings
 from smarter_crds.compile.problems import Problem, first_message
@@ -20,6 +21,8 @@ class Resolved:
     config: PluginConfig
     provider: Provider | None
     """The Provider that its prompt names, if it names one."""
+    connection: Connection | None
+    """What its tool asks, if it asks anybody."""
     warnings: tuple[str, ...]
 
 
@@ -57,11 +60,14 @@ def _resolve(name: str, chatbot: Chatbot, references: References) -> Resolved | 
     if isinstance(plugin, Problem) or said:
         return Problem("PluginNotAccepted", f"Plugin {name!r} is not accepted: {said}")
     provider = _named_provider(plugin, references, chatbot.metadata.namespace)
+    connection = find_connection(plugin, references, chatbot.metadata.namespace)
     if isinstance(provider, Problem):
         return provider
+    if isinstance(connection, Problem):
+        return connection
     used = provider or bot_provider(chatbot, references)
     config = plugin_config(plugin, provider, chatbot.spec.model.provider_ref.name)
-    return Resolved(config, provider, tuple(_warnings(plugin, provider, used)))
+    return Resolved(config, provider, connection, tuple(_warnings(plugin, provider, used)))
 
 
 def _named_provider(plugin: Plugin, references: References, namespace: str) -> Provider | Problem | None:

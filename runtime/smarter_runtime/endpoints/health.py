@@ -3,8 +3,9 @@
 from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from smarter_crds.runtime_config import RuntimeStatus
+from smarter_crds.runtime_config import RuntimeProblem, RuntimeStatus
 from smarter_runtime import services as parts
+from smarter_runtime.bot import Bot
 from smarter_runtime.services import Services
 
 
@@ -33,7 +34,7 @@ async def metrics(request: Request) -> Response:
 
 def _status(services: Services) -> RuntimeStatus:
     bot, ring = services.configs.bot, services.api_keys.ring
-    of_bot = (*services.providers.problems(bot.config), *bot.problems) if bot else ()
+    of_bot = (*_problems(services, bot), *bot.problems) if bot else ()
     return RuntimeStatus(
         pod_uid=services.settings.pod_uid,
         config_hash=bot.config_hash if bot else "",
@@ -42,3 +43,7 @@ def _status(services: Services) -> RuntimeStatus:
         keys_hash=ring.hash,
         problems=(*services.configs.problems, *ring.problems, *of_bot),
     )
+
+
+def _problems(services: Services, bot: Bot) -> tuple[RuntimeProblem, ...]:
+    return (*services.providers.problems(bot.config), *services.connectors.problems(bot.config))

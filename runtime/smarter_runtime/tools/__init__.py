@@ -1,18 +1,32 @@
 """The tools of one bot: what is offered to the model, and how a call becomes a result."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
+
+import orjson
 
 from smarter_runtime.events import ToolCall, ToolOffer, ToolResult
 
 Arguments = Mapping[str, Any]
+Claims = Mapping[str, Any]
+"""What the signed identity of the person says; empty for somebody unknown."""
+
+NOBODY: Claims = MappingProxyType({})
 
 
 class ToolFailed(Exception):
     """The tool could not do it, and the model should know why."""
+
+
+def _whoever(claims: Claims) -> bool:
+    return True
+
+
+def _as_given(arguments: Arguments, claims: Claims) -> Arguments:
+    return arguments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +39,10 @@ class Tool:
     run: Callable[[Arguments], Awaitable[str]]
     max_characters: int
     timeout_seconds: float = 30
+    is_for: Callable[[Claims], bool] = _whoever
+    """Tells whether the tool can be offered to a person with these claims."""
+    completed: Callable[[Arguments, Claims], Arguments] = _as_given
+    """Returns the checked arguments together with what the model does not give."""
 
 
 class Toolbox:
@@ -37,23 +55,27 @@ class Toolbox:
         """Return the offers in an order that does not depend on the conversation, for the providers' prefix caches."""
         return tuple(self._tools[name].offer for name in sorted(names) if name in self._tools)
 
-    async def call(self, call: ToolCall, offered: frozenset[str]) -> ToolResult:
+    def usable(self, names: Iterable[str], claims: Claims) -> frozenset[str]:
+        """Return those of `names` whose tools work for a person with these claims."""
+        return frozenset(name for name in names if name not in self._tools or self._tools[name].is_for(claims))
+
+    async def call(self, call: ToolCall, offered: frozenset[str], claims: Claims = NOBODY) -> ToolResult:
         """Run one tool. What the model can repair comes back as a result; a bug is raised."""
         try:
-            return ToolResult(call, await self._run(call, offered))
+            return ToolResult(call, await self._run(call, offered, claims))
         except ToolFailed as error:
             return ToolResult(call, str(error), is_error=True)
         except TimeoutError:
             return ToolResult(call, f"The tool {call.name!r} did not answer in time.", is_error=True)
 
-    async def _run(self, call: ToolCall, offered: frozenset[str]) -> str:
+    async def _run(self, call: ToolCall, offered: frozenset[str], claims: Claims) -> str:
         tool = self._tools.get(call.name) if call.name in offered else None
         if tool is None:
             raise ToolFailed(f"There is no tool {call.name[:64]!r}; there are {sorted(offered)}.")
         arguments = _parsed(call.arguments)
         tool.check(arguments)
         async with asyncio.timeout(tool.timeout_seconds):
-            return cut(await tool.run(arguments), tool.max_characters)
+            return cut(await tool.run(tool.completed(arguments, claims)), tool.max_characters)
 
 
 def cut(text: str, at_most: int) -> str:
@@ -66,8 +88,8 @@ def cut(text: str, at_most: int) -> str:
 
 def _parsed(arguments: str) -> Arguments:
     try:
-        value = json.loads(arguments or "{}")
-    except (ValueError, RecursionError) as error:
+        value = orjson.loads(arguments or "{}")
+    except orjson.JSONDecodeError as error:
         raise ToolFailed("The arguments are no JSON; send one JSON object.") from error
     if not isinstance(value, dict):
         raise ToolFailed("The arguments must be one JSON object.")

@@ -7,15 +7,17 @@ from datetime import datetime
 from smarter_crds.runtime_config import FUNCTION_TOOLS, FunctionName, RuntimeConfig, RuntimeProblem
 from smarter_runtime.limits import utc_now
 from smarter_runtime.tools import Tool
+from smarter_runtime.tools.connectors import NO_CONNECTORS, Connectors
 
 
 @dataclass(frozen=True, kw_only=True)
 class Platform:
-    """What functions need that is not the bot's own."""
+    """What tools need that is not the bot's own."""
 
     clock: Callable[[], datetime] = field(default=utc_now)
     weather: Callable[[str, str], Tool] | None = None
     """Makes the tool that tells the weather, from its name and the bot's language; `None`: there is no weather."""
+    connectors: Connectors = NO_CONNECTORS
 
 
 NO_WEATHER = Platform()

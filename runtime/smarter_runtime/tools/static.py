@@ -7,12 +7,15 @@ import orjson
 from smarter_crds.runtime_config import PluginConfig
 from smarter_runtime.events import ToolOffer
 from smarter_runtime.tools import Arguments, Tool, ToolFailed
+from smarter_runtime.tools.connectors import Unservable
 
 PARAMETER = "inquiry_type"
 
 
 def static_tool(plugin: PluginConfig) -> Tool:
-    data = plugin.static.data if plugin.static else {}
+    if plugin.static is None:
+        raise Unservable(f"Plugin {plugin.name!r} is of type {plugin.type!r} and has no `static` member.")
+    data = plugin.static.data
 
     def check(arguments: Arguments) -> None:
         _check(arguments, data)
