@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import json
+import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
@@ -40,6 +41,10 @@ SECRETS_DIRECTORY = "/etc/smarter/secrets"
 
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 """Most bytes of a config before compression; a reader refuses to unfold more."""
+
+_PACK_LEVEL = 6
+_PACKED_AT_ONCE = 2**18
+_GZIP = 31
 
 DirectiveName = Literal["Always", "SearchTerms", "Llm"]
 MatchName = Literal["Words", "Substring"]
@@ -282,7 +287,18 @@ def config_hash(document: bytes) -> str:
 
 def pack(document: bytes) -> bytes:
     """Compress for the ConfigMap; the same input gives the same bytes."""
-    return gzip.compress(document, compresslevel=6, mtime=0)
+    return gzip.compress(document, compresslevel=_PACK_LEVEL, mtime=0)
+
+
+def packed_size(document: bytes, at_most: int) -> int | None:
+    """Return how many bytes `pack` makes of `document`; None as soon as they are known to be more than `at_most`."""
+    packer, size = zlib.compressobj(_PACK_LEVEL, wbits=_GZIP), 0
+    for start in range(0, len(document), _PACKED_AT_ONCE):
+        size += len(packer.compress(document[start : start + _PACKED_AT_ONCE]))
+        if size > at_most:
+            return None
+    size += len(packer.flush())
+    return size if size <= at_most else None
 
 
 def unpack(packed: bytes, max_bytes: int = MAX_DOCUMENT_BYTES) -> bytes:

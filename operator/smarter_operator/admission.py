@@ -68,9 +68,11 @@ def judge(kind: Kind, manifest: Manifest, before: Manifest | None, cache: Cache 
     if "deletionTimestamp" in manifest["metadata"] or (before is not None and _asks_for_the_same(manifest, before)):
         return Verdict()
     found = _findings(kind, manifest, cache, platform)
-    # What was let in before this rule existed can still be edited: only new faults are held against it.
-    old = set(_findings(kind, before, cache, platform).problems) if before is not None else set()
-    fatal = [problem for problem in found.problems if problem.reason in IMPOSSIBLE and problem not in old]
+    fatal = [problem for problem in found.problems if problem.reason in IMPOSSIBLE]
+    if fatal and before is not None:
+        # What was let in before this rule existed can still be edited: only new faults are held against it.
+        old = _findings(kind, before, cache, platform).problems
+        fatal = [problem for problem in fatal if problem not in old]
     if fatal:
         return Verdict(denial=" ".join(problem.message for problem in fatal[:3]))
     said = [*(problem.message for problem in found.problems), *found.remarks]

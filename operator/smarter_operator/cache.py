@@ -9,6 +9,7 @@ from smarter_operator.cluster import Manifest
 from smarter_operator.kinds import (
     API_CONNECTION,
     API_KEY,
+    BY_NAME,
     CHATBOT,
     CHATBOT_LABEL,
     DEPLOYMENT,
@@ -40,10 +41,13 @@ class Change:
 
 
 class Cache:
-    """The newest known version of every watched object, by kind and name, and of children by their Chatbot."""
+    """The newest known version of every watched object, by kind and name, and of children by their Chatbot.
+
+    It belongs to the event loop; `get` alone may be called from other threads too.
+    """
 
     def __init__(self) -> None:
-        self._objects: dict[str, PackedObjects] = defaultdict(PackedObjects)
+        self._objects: dict[str, PackedObjects] = {kind_name: PackedObjects() for kind_name in BY_NAME}
         self._children: dict[tuple[str, ObjectName], tuple[ObjectName, ...]] = {}
         self._users: dict[Reference, set[Reference]] = defaultdict(set)
 

@@ -52,12 +52,12 @@ class World:
         return [child for (kind_name, _), child in self.children.items() if kind_name == kind.name]
 
 
-def observe(raw: Manifest, cache: Cache, reports: PodReports) -> World:
-    """Gather the facts about the Chatbot `raw`."""
+def observe(raw: Manifest, cache: Cache, reports: PodReports, known: References | None = None) -> World:
+    """Gather the facts about the Chatbot `raw`; what it refers to need not be read again where it is `known`."""
     namespace, name, uid = (raw["metadata"][key] for key in ("namespace", "name", "uid"))
     pods = tuple(pod for pod in cache.children(POD, namespace, name).values() if _runs(pod))
     return World(
-        references=references(raw, cache),
+        references=references(raw, cache) if known is None else known,
         children={
             (kind.name, child_name): child
             for kind in CHILDREN
@@ -83,7 +83,7 @@ def _keys(found: Iterable[Manifest]) -> tuple[KeyConfig, ...]:
 
 
 def references(raw: Manifest, cache: Cache) -> References:
-    """Return what the Chatbot `raw` refers to, directly or through a Plugin."""
+    """Return what the Chatbot `raw` refers to, directly or through a Plugin; may run in another thread."""
     found: dict[str, dict[str, Manifest]] = {
         kind.name: {} for kind in (PLUGIN, PROVIDER, SQL_CONNECTION, API_CONNECTION)
     }

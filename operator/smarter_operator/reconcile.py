@@ -4,22 +4,24 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import ParamSpec, TypeVar
 
 from smarter_crds.base import Metadata
 from smarter_crds.chatbot import Chatbot
 from smarter_crds.chatbot_status import ChatbotDefaults
-from smarter_crds.compile import Compiled, Problem, Settled, compile_chatbot, parse
+from smarter_crds.compile import Compiled, Problem, References, Settled, compile_chatbot, parse
 from smarter_crds.workload import Resources
 from smarter_operator import apply, checks, resources
 from smarter_operator.apis import MissingApis
-from smarter_operator.cache import Cache, ObjectName
+from smarter_operator.aside import Aside
+from smarter_operator.cache import Cache, ObjectName, references_of
 from smarter_operator.claims import HostClaims
 from smarter_operator.cluster import Cluster, Manifest
 from smarter_operator.findings import Finding
 from smarter_operator.hosts import Standing, narrowed, route_hosts
 from smarter_operator.kinds import CHATBOT, CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, INGRESS, POD_MONITOR
 from smarter_operator.names import config_map, keys_config_map
-from smarter_operator.observe import NAME_TAKEN, World, observe
+from smarter_operator.observe import NAME_TAKEN, World, observe, references
 from smarter_operator.outcome import Outcome
 from smarter_operator.pods import PodProber, PodReports, Wanted
 from smarter_operator.probes import HostKey, HostProber, Target
@@ -29,8 +31,15 @@ from smarter_operator.resources.keys_config_map import fitting
 from smarter_operator.rollouts import Rollouts, is_platforms
 from smarter_operator.settings import Settings
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 LOOK_AGAIN_SECONDS = 15.0
 """How soon a Chatbot is tried again whose obstacle sends us no event: a foreign object, a quota, a missing API."""
+
+
+FEW_REFERENCES = 8
+"""A bot with more may have a config of megabytes; it is compiled in a thread, for it takes up to a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +60,7 @@ class ChatbotReconciler:
     now: Callable[[], datetime]
     rollouts: Rollouts
     apis: MissingApis = field(default_factory=MissingApis)
+    aside: Aside = field(default_factory=Aside)
 
     async def reconcile(self, namespace: str, name: str) -> float | None:
         """Do what the Chatbot asks for and report how far that went; repeating it is harmless."""
@@ -88,24 +98,24 @@ class ChatbotReconciler:
 
     async def _converge(self, raw: Manifest) -> Outcome:
         uid = raw["metadata"]["uid"]
-        world = observe(raw, self.cache, self.reports)
-        chatbot, asked = _compile(raw, world, self.settings)
+        known, chatbot, asked = await self._beside(raw, _compile, raw, self.cache, self.settings)
+        world = observe(raw, self.cache, self.reports, known)
         hosts = self.claims.standings(raw, asked.hosts)
         compiled = narrowed(asked, _with("Held", hosts) + _with("Free", hosts))
-        desired = self._desired(chatbot, compiled, world)
+        desired = await self._beside(raw, self._desired, chatbot, compiled, world)
         possible = apply.possible(desired, world, self.apis)
         keys, kept_out = _keys(raw, world)
         # Whatever is wrong with the rest: a key that was taken back must not work on.
-        known = await apply.apply_children(keys, world, self.cluster, self.cache, self.apis)
+        done = await apply.apply_children(keys, world, self.cluster, self.cache, self.apis)
         strangers = await apply.strangers(possible, uid, world, self.cluster, self.apis)
-        facts = checks.Facts(compiled=compiled, strangers=(*known.strangers, *strangers))
+        facts = checks.Facts(compiled=compiled, strangers=(*done.strangers, *strangers))
         problems, waits = checks.problems(facts), False
-        refused: tuple[Problem, ...] = (*kept_out, *known.refused)
+        refused: tuple[Problem, ...] = (*kept_out, *done.refused)
         if not problems:
             hosts = await self.claims.claim(raw, hosts)
             if _with("Held", hosts) != compiled.hosts:
                 compiled = narrowed(asked, _with("Held", hosts))
-                desired = self._desired(chatbot, compiled, world)
+                desired = await self._beside(raw, self._desired, chatbot, compiled, world)
                 possible = apply.possible(desired, world, self.apis)
             # Looking for strangers has found out which APIs are missing.
             missing = apply.missing(possible, world, self.apis)
@@ -118,7 +128,7 @@ class ChatbotReconciler:
             refused += applied.refused
         if not problems:
             await apply.prune([*desired, *keys], world, self.cluster, self.cache)
-        world = observe(raw, self.cache, self.reports)
+        world = observe(raw, self.cache, self.reports, known)
         return Outcome(
             compiled=compiled,
             world=world,
@@ -131,6 +141,12 @@ class ChatbotReconciler:
             config_hash=_hash_in(config_map(raw["metadata"]["name"]), world),
             keys_hash=_hash_in(keys_config_map(raw["metadata"]["name"]), world),
         )
+
+    async def _beside(self, raw: Manifest, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function that takes the longer the more `raw` refers to."""
+        if len(references_of(CHATBOT, raw)) <= FEW_REFERENCES:
+            return function(*args, **kwargs)
+        return await self.aside.run(function, *args, **kwargs)
 
     def _waits(self, child: Manifest, world: World) -> bool:
         """Tell whether the child is a Deployment whose pods may not be replaced yet."""
@@ -180,11 +196,11 @@ def _with(claim: str, hosts: tuple[Standing, ...]) -> tuple[str, ...]:
     return tuple(standing.host for standing in hosts if standing.claim == claim)
 
 
-def _compile(raw: Manifest, world: World, settings: Settings) -> tuple[Chatbot | None, Compiled]:
-    chatbot = parse(Chatbot, raw)
+def _compile(raw: Manifest, cache: Cache, settings: Settings) -> tuple[References, Chatbot | None, Compiled]:
+    found, chatbot = references(raw, cache), parse(Chatbot, raw)
     if isinstance(chatbot, Problem):
-        return None, _unreadable(chatbot)
-    return chatbot, compile_chatbot(chatbot, world.references, settings.platform)
+        return found, None, _unreadable(chatbot)
+    return found, chatbot, compile_chatbot(chatbot, found, settings.platform)
 
 
 def _unreadable(problem: Problem) -> Compiled:

@@ -14,6 +14,7 @@ from aiohttp import web
 from smarter_crds.base import API_VERSION
 from smarter_operator import metrics
 from smarter_operator.admission import ADMITTED, Verdict, judge
+from smarter_operator.aside import Aside
 from smarter_operator.certificates import ServingCertificate
 from smarter_operator.cluster import Manifest
 from smarter_operator.conversion import CONVERSIONS, CannotConvert, Conversions
@@ -29,7 +30,7 @@ EXIT_SECONDS = 5.0
 """So long an answer under way may take when the operator ends."""
 
 Judge = Callable[[str, Manifest, Manifest | None], Verdict]
-"""From the name of a kind, the object and the one it replaces to what is thought of it."""
+"""From the name of a kind, the object and the one it replaces to what is thought of it; called in another thread."""
 
 _KINDS = {kind.name: kind for kind in ADMITTED}
 
@@ -82,29 +83,38 @@ async def _listens(site: web.TCPSite) -> bool:
 
 
 def application(think: Judge, conversions: Conversions = CONVERSIONS) -> web.Application:
-    app = web.Application(client_max_size=MAX_REQUEST_BYTES)
+    app, aside = web.Application(client_max_size=MAX_REQUEST_BYTES), Aside()
     app.add_routes(
         [
-            web.post("/validate", _answering("AdmissionReview", lambda request: _validate(request, think))),
-            web.post("/convert", _answering("ConversionReview", lambda request: _convert(request, conversions))),
+            web.post("/validate", _answering("AdmissionReview", lambda request: _validate(request, think), aside)),
+            web.post("/convert", _answering("ConversionReview", lambda request: _convert(request, conversions), aside)),
         ]
     )
     return app
 
 
-def _answering(kind: str, answer: Callable[[Manifest], Manifest]) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _answering(
+    kind: str, answer: Callable[[Manifest], Manifest], aside: Aside
+) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Return a handler for a review of `kind`: it takes `request` apart and sends back what `answer` says of it."""
 
     async def handle(request: web.Request) -> web.Response:
-        review = _parsed(await request.read())
-        asked = review.get("request")
-        if review.get("kind") != kind or not isinstance(asked, dict) or not isinstance(asked.get("uid"), str):
+        body = await aside.run(_answer, await request.read(), kind, answer)
+        if body is None:
             return web.Response(status=400, text=f"The body is no {kind} with a request.\n")
-        response = {"uid": asked["uid"], **answer(asked)}
-        body = {"apiVersion": review.get("apiVersion"), "kind": kind, "response": response}
-        return web.Response(body=orjson.dumps(body), content_type="application/json")
+        return web.Response(body=body, content_type="application/json")
 
     return handle
+
+
+def _answer(body: bytes, kind: str, answer: Callable[[Manifest], Manifest]) -> bytes | None:
+    """Return the review that answers the one in `body`; None: there is none of that kind in it."""
+    review = _parsed(body)
+    asked = review.get("request")
+    if review.get("kind") != kind or not isinstance(asked, dict) or not isinstance(asked.get("uid"), str):
+        return None
+    response = {"uid": asked["uid"], **answer(asked)}
+    return orjson.dumps({"apiVersion": review.get("apiVersion"), "kind": kind, "response": response})
 
 
 def _parsed(body: bytes) -> Manifest:

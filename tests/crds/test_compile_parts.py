@@ -164,13 +164,22 @@ def test_a_config_too_large_for_its_config_map_names_the_largest_plugin() -> Non
         return compile_chatbot(bot, references(small, large, good_bytes=good_bytes), platform).problems
 
     message = (
-        f"The bot's config takes {size} bytes compressed, and together with the last good one {2 * size - 1} are "
-        f"allowed; "
-        "shorten Plugin 'large', the largest."
+        f"The bot's config takes {len(fitting.document)} bytes, more than the {size - 1} compressed ones that fit "
+        "beside the last good config; shorten Plugin 'large', the largest."
     )
     assert problems(2 * size, 0) == ()
     assert problems(2 * size - 1, 0) == (Problem("ConfigTooLarge", message),)
     assert [problem.reason for problem in problems(2 * size, size + 1)] == ["ConfigTooLarge"]
+
+
+def test_a_config_that_no_pod_would_unfold_is_refused_however_well_it_compresses() -> None:
+    names = [f"plugin-{number}" for number in range(128)]
+    plugins = [plugin(name, static={"data": {"a": "a" * 131_000}}) for name in names]
+    bot = Chatbot.model_validate(chatbot(plugins=[{"name": name} for name in names]))
+    assert compile_chatbot(bot, references(*plugins[:127]), PLATFORM).problems == ()
+    [problem] = compile_chatbot(bot, references(*plugins), PLATFORM).problems
+    assert problem.reason == "ConfigTooLarge"
+    assert "more than the 16777216 that a pod reads; shorten Plugin 'plugin-" in problem.message
 
 
 def hash_like(number: int) -> str:

@@ -2,6 +2,7 @@ import asyncio
 import io
 import json
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,20 @@ async def test_hostile_bodies_are_refused(client: Client, path: str, body: bytes
     async with client.post(path, data=io.BytesIO(body)) as response:
         assert response.status == status
     assert (await answered(client, "/validate", review(chatbot())))["allowed"]
+
+
+async def test_while_one_resource_is_judged_the_event_loop_goes_on() -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def think_long(kind: str, manifest: Manifest, before: Manifest | None) -> Verdict:
+        begun.set()
+        return Verdict(warnings=() if goes_on.wait(10) else ("The loop stood still.",))
+
+    async with TestClient(TestServer(webhook.application(think_long))) as client:
+        asked = asyncio.create_task(answered(client, "/validate", review(chatbot())))
+        assert await asyncio.to_thread(begun.wait, 10)
+        goes_on.set()
+        assert await asked == {"allowed": True}
 
 
 async def test_other_methods_and_paths_are_not_there(client: Client) -> None:

@@ -27,7 +27,7 @@ from smarter_crds.runtime_config import (
     ModelConfig,
     RuntimeConfig,
     config_hash,
-    pack,
+    packed_size,
     to_json,
 )
 
@@ -222,20 +222,14 @@ def _limits(bot: _Bot) -> LimitsConfig:
 
 
 def _too_large(config: RuntimeConfig, document: bytes, good_bytes: int, most_bytes: int) -> Problem | None:
-    packed = _packed_size(document, good_bytes, most_bytes)
-    if len(document) <= MAX_DOCUMENT_BYTES and packed + max(packed, good_bytes) <= most_bytes:
+    at_most = min(most_bytes // 2, most_bytes - good_bytes)
+    if len(document) > MAX_DOCUMENT_BYTES:
+        bound = f"{MAX_DOCUMENT_BYTES} that a pod reads"
+    # What fits uncompressed is not worth compressing.
+    elif len(document) > at_most and packed_size(document, at_most) is None:
+        bound = f"{at_most} compressed ones that fit beside the last good config"
+    else:
         return None
     largest = max(config.plugins, key=plugin_size, default=None)
     way_out = f"shorten Plugin {largest.name!r}, the largest" if largest else "shorten `spec.systemPrompt`"
-    return Problem(
-        "ConfigTooLarge",
-        f"The bot's config takes {packed} bytes compressed, and together with the last good one {most_bytes} are "
-        f"allowed; {way_out}.",
-    )
-
-
-def _packed_size(document: bytes, good_bytes: int, most_bytes: int) -> int:
-    """Return the compressed size; what fits uncompressed is not worth compressing."""
-    if len(document) + max(len(document), good_bytes) <= most_bytes:
-        return len(document)
-    return len(pack(document))
+    return Problem("ConfigTooLarge", f"The bot's config takes {len(document)} bytes, more than the {bound}; {way_out}.")
