@@ -105,8 +105,9 @@ class KubernetesCluster:
         try:
             return await self._pages(kind, kind.path(namespace), accept, query)
         except Rejected:
-            # With the namespace went the Role that let us look into it.
-            if await self.list_objects(NAMESPACE, name=namespace):
+            # With the namespace goes the Role that lets us look into it, and often before all else that is in it.
+            found = await self.list_objects(NAMESPACE, name=namespace)
+            if any("deletionTimestamp" not in item["metadata"] for item in found):
                 raise
             return []
 

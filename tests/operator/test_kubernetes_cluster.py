@@ -212,12 +212,26 @@ async def test_lists_reach_the_watched_namespaces_only_and_what_is_in_none_is_li
     ]
 
 
-@pytest.mark.parametrize("exists", [True, False], ids=["no-longer-allowed", "gone-with-its-role"])
-async def test_a_watched_namespace_that_is_gone_is_empty_and_one_that_is_closed_is_an_error(exists: bool) -> None:
-    found = web.json_response({"items": [{"metadata": {"name": "shop"}}] if exists else []})
-    async with cluster_of(Server(status(403, "forbidden"), found), namespaces=("shop",)) as cluster:
-        if exists:
+@pytest.mark.parametrize(
+    ("found", "is_error"),
+    [
+        pytest.param([{"metadata": {"name": "shop"}}], True, id="no-longer-allowed"),
+        pytest.param([{"metadata": {"name": "shop", "deletionTimestamp": "2026-11-28T12:00:00Z"}}], False, id="going"),
+        pytest.param([], False, id="gone"),
+    ],
+)
+async def test_a_watched_namespace_that_is_gone_with_its_role_is_empty_and_one_that_is_closed_is_an_error(
+    found: list[dict[str, Any]], is_error: bool
+) -> None:
+    server = Server(status(403, "forbidden"), web.json_response({"items": found}))
+    async with cluster_of(server, namespaces=("shop",)) as cluster:
+        if is_error:
             with pytest.raises(Rejected):
                 await cluster.list_objects(SERVICE)
         else:
             assert await cluster.list_objects(SERVICE) == []
+
+
+async def test_an_empty_list_of_metadata_comes_as_null_and_is_empty() -> None:
+    async with cluster_of(Server(web.json_response({"metadata": {}, "items": None}))) as cluster:
+        assert await cluster.list_metadata(SERVICE) == []
