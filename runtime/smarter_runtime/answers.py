@@ -5,17 +5,18 @@ import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
+from smarter_runtime.answer_format import AnswerFormat, Outcome
 from smarter_runtime.conversation import Conversation, Round
 from smarter_runtime.errors import ApiError, model_failure
-from smarter_runtime.events import Event, Finish, ModelFailed, Text, ToolResult, Usage
+from smarter_runtime.events import Event, Finish, HandOver, ModelFailed, Text, ToolCall, ToolResult, Usage
 from smarter_runtime.plan import Plan
 from smarter_runtime.services import Services
 from smarter_runtime.sse_writer import SseWriter
-from smarter_runtime.wire import Completion
 
 logger = logging.getLogger(__name__)
 REASON = "smarter.reason"
@@ -38,16 +39,25 @@ class Meter:
         self._services.metrics.tool_done(result, seconds, self._config)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """An answer to be made, and the form in which it is wanted."""
+
+    plan: Plan
+    form: AnswerFormat
+    stream: bool
+    owner: str
+    """Who may go on with the turn, if it ends for the client to run tools: the caller, as known to this bot."""
+
+
 class AnswerResponse(Response):
     """Makes the answer while it is being sent; when the client goes away, the work ends."""
 
-    def __init__(self, services: Services, plan: Plan, completion: Completion, *, stream: bool, usage: bool) -> None:
+    def __init__(self, services: Services, job: Job) -> None:
         super().__init__()
         self._services = services
-        self._plan = plan
-        self._completion = completion
-        self._stream = stream
-        self._include_usage = usage
+        self._plan = job.plan
+        self._job = job
         self._started = time.perf_counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,30 +79,35 @@ class AnswerResponse(Response):
         for plugin in self._plan.selected:
             self._services.metrics.selected.labels(plugin).inc()
         deadline = asyncio.get_running_loop().time() + self._plan.bot.config.limits.max_answer_seconds
-        if self._stream:
+        if self._job.stream:
             with self._services.metrics.streams.track_inprogress():
                 await self._send_stream(scope, send, deadline)
         else:
             await self._send_document(scope, receive=_never, send=send, deadline=deadline)
 
     async def _send_document(self, scope: Scope, receive: Receive, send: Send, deadline: float) -> None:
-        texts, usage, finish = [], Usage(), Finish("stop")
+        texts: list[str] = []
+        calls: tuple[ToolCall, ...] = ()
+        usage, finish = Usage(), Finish("stop")
         try:
             async with asyncio.timeout_at(deadline), aclosing(self._events()) as events:
                 async for event in events:
                     if isinstance(event, Text):
                         texts.append(event.delta)
+                    elif isinstance(event, HandOver):
+                        calls = self._handed_over(event)
                     elif isinstance(event, Usage):
                         usage += event
                     elif isinstance(event, Finish):
                         finish = event
         except (ModelFailed, TimeoutError) as error:
             raise self._api_error(error) from error
-        document = self._completion.document("".join(texts), finish.reason, usage)
+        outcome = Outcome(finish_reason=finish.reason, usage=usage, text="".join(texts), calls=calls)
+        document = self._job.form.document(outcome)
         await Response(document, media_type="application/json")(scope, receive, send)
 
     async def _send_stream(self, scope: Scope, send: Send, deadline: float) -> None:
-        writer = SseWriter(send, self._completion)
+        writer = SseWriter(send, self._job.form)
         heart = asyncio.create_task(writer.beat(self._services.settings.heartbeat_seconds))
         try:
             async with asyncio.timeout_at(deadline):
@@ -113,11 +128,13 @@ class AnswerResponse(Response):
             async for event in events:
                 if isinstance(event, Text):
                     await writer.text(event.delta)
+                elif isinstance(event, HandOver):
+                    await writer.calls(self._handed_over(event))
                 elif isinstance(event, Usage):
                     usage += event
                 elif isinstance(event, Finish):
                     finish = event
-        await writer.finish(finish.reason, usage if self._include_usage else None)
+        await writer.finish(finish.reason, usage)
 
     async def _fail(self, scope: Scope, writer: SseWriter, error: ApiError) -> None:
         """Tell what went wrong: by the status code as long as none is out, else inside the stream."""
@@ -130,7 +147,10 @@ class AnswerResponse(Response):
         except TimeoutError:
             scope[REASON] = "client_stalled"
 
-    async def _events(self) -> AsyncGenerator[Event, None]:
+    def _handed_over(self, event: HandOver) -> tuple[ToolCall, ...]:
+        return self._services.unfinished.keep(event, self._job.owner)
+
+    async def _events(self) -> AsyncGenerator[Event | HandOver, None]:
         plan, services = self._plan, self._services
         conversation = Conversation(
             plan, lambda name: services.providers.model(plan.bot.config, name), Meter(services, plan), services.retry

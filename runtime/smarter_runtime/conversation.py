@@ -5,16 +5,18 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from smarter_crds.runtime_config import ModelChoice
-from smarter_runtime.events import Event, Finish, Message, ModelFailed, Text, ToolCall, ToolResult, Usage
+from smarter_runtime.events import Event, Finish, HandOver, Message, ModelFailed, Text, ToolCall, ToolResult, Usage
 from smarter_runtime.fallbacks import Attempts, RetryPolicy
 from smarter_runtime.models import Model, ModelRequest, Parameters, author, estimated_usage
 from smarter_runtime.plan import Plan
 
 STOPPED = "stopped"
+MAX_CLIENT_CALLS = 128
+"""In one answer."""
 logger = logging.getLogger(__name__)
 
 
@@ -39,6 +41,67 @@ class _Begin:
     may_call_tools: bool
 
 
+@dataclass
+class _Reply:
+    """What a model's reply asks for, and how it ends."""
+
+    calls: list[ToolCall] = field(default_factory=list)
+    finish: Finish = field(default_factory=lambda: Finish("stop"))
+
+    def takes(self, event: Event) -> bool:
+        """Keep what is not for the client to see; returns whether it was."""
+        if isinstance(event, ToolCall):
+            self.calls.append(event)
+        elif isinstance(event, Finish):
+            self.finish = event
+        else:
+            return False
+        return True
+
+
+class _Turn:
+    """How far a turn has come."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._begin = len(plan.messages)
+        self._has_client_tools = bool(plan.client_tools)
+        self.messages = plan.messages
+        self.called = plan.begun.called
+        self.calls_left = plan.max_tool_calls
+
+    @property
+    def may_call_tools(self) -> bool:
+        # The client's tools cost us nothing. But one call too many of ours ends them all, or the rounds would not end.
+        return self.calls_left > 0 or (self._has_client_tools and self.calls_left == 0)
+
+    def add(self, message: Message, results: Sequence[ToolResult]) -> None:
+        """Let the model's message and what our own tools said to it join the conversation."""
+        self.messages += (message, *(result.as_message() for result in results))
+        self.called |= {result.call.name for result in results}
+        self.calls_left -= len(results)
+
+    def join(self, roles: tuple[Message, ...]) -> None:
+        self.messages += roles
+
+    def handed_over(self, calls: tuple[ToolCall, ...], roles: tuple[Message, ...]) -> HandOver:
+        """Return the turn as it waits for the client.
+
+        Raises:
+            ModelFailed: when the model wants more than any client could do.
+        """
+        if len(calls) > MAX_CLIENT_CALLS:
+            raise ModelFailed("garbage", "The model asked for too many tools at once.")
+        since = self.messages[self._begin :]
+        return HandOver(
+            calls=calls,
+            messages=since,
+            roles=roles,
+            called=self.called,
+            calls_left=self.calls_left,
+            used_ours=any(message.role == "tool" for message in since),
+        )
+
+
 class Observer(Protocol):
     """Told what happens, for metering; it can refuse nothing."""
 
@@ -57,34 +120,38 @@ class Conversation:
         self._fallback: ModelChoice | None = None
         self._spoken = ""
 
-    async def answer(self) -> AsyncGenerator[Event, None]:
-        """Yield text, reasoning and usage until the model answers without asking for a tool; `Finish` comes last."""
-        messages, called, calls_left = self._plan.messages, frozenset[str](), self._plan.max_tool_calls
+    async def answer(self) -> AsyncGenerator[Event | HandOver, None]:
+        """Yield text, reasoning and usage until the model answers without asking for a tool; `Finish` comes last.
+
+        Where the model asks for tools of the client's, a `HandOver` comes before it.
+        """
+        turn = _Turn(self._plan)
         while True:
-            begin = _Begin(messages, called, calls_left > 0)
-            calls: list[ToolCall] = []
-            finish = Finish("stop")
+            reply = _Reply()
             text_before = len(self._spoken)
+            begin = _Begin(turn.messages, turn.called, turn.may_call_tools)
             async with aclosing(self._reply(begin)) as events:
                 async for event in events:
-                    if isinstance(event, ToolCall):
-                        calls.append(event)
-                    elif isinstance(event, Finish):
-                        finish = event
-                    else:
+                    if not reply.takes(event):
                         yield event
-            if not calls or calls_left <= 0:
-                yield self._last(finish, calls)
+            if not reply.calls or not turn.may_call_tools:
+                yield self._last(reply.finish, reply.calls)
                 return
-            spoken = self._spoken[text_before:]
-            model = self._choice(called)
-            raw_from = author(model.provider, model.name)
-            results = await self._results(calls, calls_left)
-            calls_left -= len(calls)
-            messages += (Message("assistant", spoken, tuple(calls), raw=finish.raw, raw_from=raw_from),)
-            messages += tuple(result.as_message() for result in results)
-            messages += self._plan.roles_of(calls, called)
-            called |= {call.name for call in calls}
+            theirs = tuple(call for call in reply.calls if call.name in self._plan.client_tools)
+            ours = [call for call in reply.calls if call.name not in self._plan.client_tools]
+            roles = self._plan.roles_of(ours, turn.called)
+            message = self._message(reply, self._spoken[text_before:], turn.called)
+            turn.add(message, await self._results(ours, turn.calls_left))
+            if theirs:
+                yield turn.handed_over(theirs, roles)
+                yield Finish("tool_calls")
+                return
+            turn.join(roles)
+
+    def _message(self, reply: "_Reply", text: str, called: frozenset[str]) -> Message:
+        model = self._choice(called)
+        raw_from = author(model.provider, model.name)
+        return Message("assistant", text, tuple(reply.calls), raw=reply.finish.raw, raw_from=raw_from)
 
     def _choice(self, called: frozenset[str]) -> ModelChoice:
         # A model that has stepped in stays to the end of the answer.

@@ -41,6 +41,8 @@ class ToolOffer:
     name: str
     description: str
     parameters: Mapping[str, Any]
+    is_strict: bool = False
+    """Whether the provider shall make sure that arguments fit the schema; it then takes only some schemas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,23 @@ class Finish:
 
 
 Event = Text | Reasoning | ToolCall | Usage | Finish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """The model has called tools of the client's: the answer ends here, and goes on when their results are sent."""
+
+    calls: tuple[ToolCall, ...]
+    """The client's calls, with the ids that the model gave them."""
+    messages: tuple[Message, ...]
+    """What has joined the conversation in this answer, to the message that calls and the results of our own tools."""
+    roles: tuple[Message, ...]
+    """What joins once the client's results are there."""
+    called: frozenset[str]
+    calls_left: int
+    """How many more of our own tools may be called before the answer is whole."""
+    used_ours: bool
+    """Whether `messages` holds results that nobody else has."""
 
 
 class ModelFailed(Exception):

@@ -1,5 +1,6 @@
 """The parts of a running process, made once and handed to the endpoints."""
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +10,7 @@ from fastapi import Request
 from smarter_runtime.access import Caller, caller
 from smarter_runtime.api_keys import ApiKeys
 from smarter_runtime.bot import Bot
+from smarter_runtime.call_ids import CallIds
 from smarter_runtime.configs import Configs
 from smarter_runtime.errors import NO_RETRY, ApiError
 from smarter_runtime.fallbacks import RetryPolicy
@@ -21,6 +23,7 @@ from smarter_runtime.settings import Settings
 from smarter_runtime.tools import Tool
 from smarter_runtime.tools.connectors import Connectors
 from smarter_runtime.tools.functions import Platform
+from smarter_runtime.unfinished import UnfinishedTurns
 
 MAINTENANCE_RETRY_SECONDS = "60"
 """Nobody knows when the bot is back; a client that cannot help asking again shall do so rarely."""
@@ -38,6 +41,7 @@ class Services:
     sessions: Sessions
     tokens: DailyTokens
     places: Places
+    unfinished: UnfinishedTurns
     metrics: Metrics
     clock: Callable[[], datetime] = utc_now
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -72,15 +76,18 @@ class Services:
 
 def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Services:
     connectors = Connectors({})
+    # As long as the process lives: sessions and ids of tool calls that it gave out are good for itself only.
+    key = secrets.token_bytes(32)
     return Services(
         settings=settings,
         configs=Configs(settings.config_directory, clock, _platform(settings, clock, connectors)),
         api_keys=ApiKeys(settings.config_directory, clock),
         providers=Providers(settings.secrets_directory),
         connectors=connectors,
-        sessions=Sessions(settings.session_seconds),
+        sessions=Sessions(settings.session_seconds, key),
         tokens=DailyTokens(clock),
         places=Places(settings.max_streams),
+        unfinished=UnfinishedTurns(CallIds(key), clock),
         metrics=Metrics(),
         clock=clock,
     )

@@ -1,12 +1,13 @@
-"""How an answer looks on OpenAI's wire: as one document and as the chunks of a stream."""
+"""How an answer looks in OpenAI's ChatCompletions: as one document and as the chunks of a stream."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from smarter_runtime.events import FinishReason, Usage
+from smarter_runtime.answer_format import Outcome
+from smarter_runtime.events import FinishReason, ToolCall, Usage
 
 DONE = b"data: [DONE]\n\n"
 
@@ -18,25 +19,55 @@ class Completion:
     id: str
     created: int
     model: str
+    include_usage: bool = False
+    """Whether a stream ends with a chunk that tells the usage."""
 
-    def chunk(self, delta: Mapping[str, Any], finish_reason: FinishReason | None = None) -> bytes:
+    def opening(self) -> bytes:
+        return self._chunk({"role": "assistant", "content": ""})
+
+    def text(self, delta: str) -> bytes:
+        return self._chunk({"content": delta})
+
+    def calls(self, calls: Sequence[ToolCall]) -> bytes:
+        # First who is called, then with what: SDKs put the arguments of an index together.
+        return b"".join(
+            self._chunk({"tool_calls": [{"index": index, **_call(call, "")}]})
+            + self._chunk({"tool_calls": [{"index": index, "function": {"arguments": call.arguments}}]})
+            for index, call in enumerate(calls)
+        )
+
+    def heartbeat(self) -> bytes:
+        # Comment lines would break some SDKs.
+        return self._chunk({})
+
+    def ending(self, finish_reason: FinishReason, usage: Usage) -> bytes:
+        last = self._chunk({}, finish_reason)
+        return last + (self._usage_chunk(usage) if self.include_usage else b"") + DONE
+
+    def failure(self, body: Mapping[str, Any]) -> bytes:
+        return _event(body)
+
+    def document(self, outcome: Outcome) -> bytes:
+        content = outcome.text or (None if outcome.calls else "")
+        message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
+        if outcome.calls:
+            message["tool_calls"] = [_call(call, call.arguments) for call in outcome.calls]
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": outcome.finish_reason}
+        return orjson.dumps({**self._common("chat.completion"), "choices": [choice], "usage": _usage(outcome.usage)})
+
+    def _chunk(self, delta: Mapping[str, Any], finish_reason: FinishReason | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return _event({**self._common("chat.completion.chunk"), "choices": [choice]})
 
-    def usage_chunk(self, usage: Usage) -> bytes:
+    def _usage_chunk(self, usage: Usage) -> bytes:
         return _event({**self._common("chat.completion.chunk"), "choices": [], "usage": _usage(usage)})
-
-    def document(self, text: str, finish_reason: FinishReason, usage: Usage) -> bytes:
-        message = {"role": "assistant", "content": text, "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
-        return orjson.dumps({**self._common("chat.completion"), "choices": [choice], "usage": _usage(usage)})
 
     def _common(self, kind: str) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
 
-def error_event(body: Mapping[str, Any]) -> bytes:
-    return _event(body)
+def _call(call: ToolCall, arguments: str) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
 
 def _event(value: Mapping[str, Any]) -> bytes:

@@ -1,33 +1,20 @@
 """API keys at the runtime: who gets in with one, and how soon nobody does any more."""
 
 import asyncio
-import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from openai import AuthenticationError
 
+from runtime.keys import TOKEN, key, put
 from runtime.support import NOW, Running, config, running, write
 from smarter_crds.keys_config import KeyConfig, KeyDigest, keys_hash, keys_to_json
 from smarter_crds.runtime_config import AccessConfig
 from smarter_runtime.api_keys import Keyring
 
-TOKEN = "smarter_" + "a" * 43
 KEY_ONLY = AccessConfig(mode="ApiKey", notice="I answer only programs <b>with</b> a key.")
 HOUR = timedelta(hours=1)
-
-
-def key(token: str = TOKEN, name: str = "backend", not_after: datetime | None = None, **changes: Any) -> KeyConfig:
-    digest = KeyDigest(sha256=hashlib.sha256(token.encode()).hexdigest(), not_after=not_after)
-    return KeyConfig(**{"name": name, "uid": f"uid-{name}", "display_name": name, "digests": (digest,)} | changes)
-
-
-def put(directory: Path, *keys: KeyConfig) -> bytes:
-    document = keys_to_json(keys)
-    write(directory / "config", document, "keys")
-    return document
 
 
 async def status_of(bot: Running, token: str) -> tuple[int, str]:

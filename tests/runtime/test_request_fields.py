@@ -88,7 +88,7 @@ async def test_it_is_honoured_or_quietly_overridden(tmp_path: Path, fields: dict
         ),
         pytest.param(
             {"messages": [{"role": "assistant", "tool_calls": [CALL]}, HI]}, 400, "unknown_tool_call",
-            "messages[0].tool_calls", id="tool-call",
+            "messages[0].tool_calls[0]", id="tool-call",
         ),
         pytest.param({"messages": []}, 400, "invalid_value", "messages", id="no-messages"),
         pytest.param({"messages": [{**HI, "content": " "}]}, 400, "invalid_value", "messages[0].content", id="blank"),

@@ -1,12 +1,31 @@
 """What every model adapter fulfils, and what it is asked."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from smarter_runtime.events import Event, Message, ToolOffer, Usage
 
 CHARACTERS_PER_TOKEN = 4
+
+
+ANY_TOOL = "*"
+"""In place of a tool's name: no tool can be called that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonFormat:
+    """The answer shall be JSON: of a schema, or any object."""
+
+    name: str = ""
+    description: str = ""
+    schema: Mapping[str, Any] | None = None
+    is_strict: bool | None = None
+
+    def members(self) -> dict[str, Any]:
+        """Return what providers are told about the schema; what is not set is not in it."""
+        values = {"name": self.name, "description": self.description, "schema": self.schema, "strict": self.is_strict}
+        return {name: value for name, value in values.items() if value not in (None, "")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +39,8 @@ class Parameters:
     reasoning_effort: str | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    json_format: JsonFormat | None = None
+    parallel_tool_calls: bool | None = None
     client_id: str = ""
     """A pseudonym of who asks, for providers that look for abuse."""
 
@@ -32,6 +53,8 @@ class ModelRequest:
     offers: tuple[ToolOffer, ...]
     parameters: Parameters
     may_call_tools: bool = True
+    must_call: str = ""
+    """The tool that the model has to call, or `ANY_TOOL`; empty: it may choose."""
 
 
 class Model(Protocol):

@@ -6,8 +6,9 @@ from typing import Any
 
 from smarter_crds.runtime_config import ProviderConfig
 from smarter_runtime.events import Message, ToolCall, ToolOffer
-from smarter_runtime.models import ModelRequest, Parameters, author
+from smarter_runtime.models import JsonFormat, ModelRequest, Parameters, author
 from smarter_runtime.models.dialects import Dialect, call_id, dialect
+from smarter_runtime.models.tool_choice import tool_choice
 from smarter_runtime.models.values import json_object
 
 _NOTE = "[Note of this chatbot's operator, not of the user: {}]"
@@ -23,7 +24,7 @@ def chat_body(request: ModelRequest, provider: ProviderConfig) -> dict[str, Any]
         "messages": [_message(message, writer, speech) for message in messages],
         "stream": True,
         **({"stream_options": {"include_usage": True}} if speech.asks_for_usage else {}),
-        **_tools(request.offers, may_call=request.may_call_tools),
+        **_tools(request),
         **_parameters(request.parameters, speech),
     }
 
@@ -67,18 +68,25 @@ def _call(call: ToolCall, speech: Dialect) -> dict[str, Any]:
     return {"id": call_id(call.id, speech), "type": "function", "function": function}
 
 
-def _tools(offers: Sequence[ToolOffer], *, may_call: bool) -> dict[str, Any]:
-    if not offers:
+def _tools(request: ModelRequest) -> dict[str, Any]:
+    if not request.offers:
         return {}
-    tools = [
-        {
-            "type": "function",
-            "function": {"name": offer.name, "description": offer.description, "parameters": offer.parameters},
-        }
-        for offer in offers
-    ]
+    tools = [{"type": "function", "function": _function(offer)} for offer in request.offers]
     # The tools stay in the request when they may not be called: earlier messages speak of them, and caches know them.
-    return {"tools": tools} if may_call else {"tools": tools, "tool_choice": "none"}
+    return {"tools": tools, **tool_choice(request, lambda name: {"function": {"name": name}})}
+
+
+def _function(offer: ToolOffer) -> dict[str, Any]:
+    function = {"name": offer.name, "description": offer.description, "parameters": offer.parameters}
+    return function | ({"strict": True} if offer.is_strict else {})
+
+
+def _json_format(wanted: JsonFormat | None) -> dict[str, Any] | None:
+    if wanted is None:
+        return None
+    if wanted.schema is None:
+        return {"type": "json_object"}
+    return {"type": "json_schema", "json_schema": wanted.members()}
 
 
 def _parameters(parameters: Parameters, speech: Dialect) -> dict[str, Any]:
@@ -89,6 +97,7 @@ def _parameters(parameters: Parameters, speech: Dialect) -> dict[str, Any]:
         "reasoning_effort": parameters.reasoning_effort,
         speech.seed: parameters.seed,
         "stop": list(parameters.stop) or None,
+        "response_format": _json_format(parameters.json_format),
     }
     if speech.knows_client_ids:
         values |= {"store": False, "safety_identifier": parameters.client_id or None}

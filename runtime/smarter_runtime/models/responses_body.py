@@ -5,9 +5,10 @@ from typing import Any
 
 from smarter_crds.runtime_config import ProviderConfig
 from smarter_runtime.events import Message
-from smarter_runtime.models import ModelRequest, Parameters, author
+from smarter_runtime.models import JsonFormat, ModelRequest, Parameters, author
 from smarter_runtime.models.chat_body import folded
 from smarter_runtime.models.dialects import Dialect, call_id, dialect
+from smarter_runtime.models.tool_choice import tool_choice
 from smarter_runtime.models.values import json_object
 
 Item = dict[str, Any]
@@ -57,11 +58,18 @@ def _tools(request: ModelRequest) -> dict[str, Any]:
             "description": offer.description,
             "parameters": offer.parameters,
             # Else the schema is rewritten to one in which every parameter is required.
-            "strict": False,
+            "strict": offer.is_strict,
         }
         for offer in request.offers
     ]
-    return {"tools": tools} if request.may_call_tools else {"tools": tools, "tool_choice": "none"}
+    return {"tools": tools, **tool_choice(request, lambda name: {"name": name})}
+
+
+def _text(wanted: JsonFormat | None) -> dict[str, Any] | None:
+    if wanted is None:
+        return None
+    kind = "json_object" if wanted.schema is None else "json_schema"
+    return {"format": {"type": kind, **wanted.members()}}
 
 
 def _parameters(parameters: Parameters, speech: Dialect) -> dict[str, Any]:
@@ -71,6 +79,7 @@ def _parameters(parameters: Parameters, speech: Dialect) -> dict[str, Any]:
         "max_output_tokens": None if limit is None else max(limit, LEAST_TOKENS),
         "top_p": parameters.top_p,
         "reasoning": {"effort": effort} if effort else None,
+        "text": _text(parameters.json_format),
         "safety_identifier": (parameters.client_id or None) if speech.knows_client_ids else None,
     }
     return {name: value for name, value in values.items() if value is not None}

@@ -51,6 +51,10 @@ class Toolbox:
     def __init__(self, tools: Iterable[Tool]) -> None:
         self._tools = {tool.offer.name: tool for tool in tools}
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._tools)
+
     def offers(self, names: Iterable[str]) -> tuple[ToolOffer, ...]:
         """Return the offers in an order that does not depend on the conversation, for the providers' prefix caches."""
         return tuple(self._tools[name].offer for name in sorted(names) if name in self._tools)

@@ -1,0 +1,39 @@
+"""What every format fulfils in which an answer goes to a client: pieces of a stream, or one document."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from smarter_runtime.events import FinishReason, ToolCall, Usage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How an answer ended."""
+
+    finish_reason: FinishReason
+    usage: Usage
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    """Of the client's own tools."""
+
+
+class AnswerFormat(Protocol):
+    """One answer in one format. The stream's parts are asked for in the order in which they are sent."""
+
+    def opening(self) -> bytes:
+        """What a stream begins with, before there is anything to say."""
+
+    def text(self, delta: str) -> bytes: ...
+
+    def calls(self, calls: Sequence[ToolCall]) -> bytes: ...
+
+    def heartbeat(self) -> bytes:
+        """A piece that says nothing and that every SDK understands."""
+
+    def ending(self, finish_reason: FinishReason, usage: Usage) -> bytes: ...
+
+    def failure(self, body: Mapping[str, Any]) -> bytes:
+        """The end of a stream that broke, so that nobody takes the answer for whole."""
+
+    def document(self, outcome: Outcome) -> bytes: ...
