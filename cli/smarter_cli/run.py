@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 from smarter_cli import settings
@@ -19,6 +20,10 @@ LIVE_SECONDS = 10.0
 
 SETTLE_MILLISECONDS = 60
 """How long the files must be quiet before they are read: editors write in several steps."""
+
+
+# By its name in `smarter_crds.session_key`; importing that would load every model before the runtime is started.
+SESSION_KEY_FILE = "session-key"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,8 @@ class Folders:
         self.secrets = root / "secrets"
         self.config.mkdir()
         self.secrets.mkdir(mode=0o700)
+        # What a bot signs is good as long as this command runs.
+        (self.secrets / SESSION_KEY_FILE).write_text(token_urlsafe(48), encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from smarter_cli.manifests import Document, InputError
 from smarter_crds.compile import SecretFile
+from smarter_crds.session_key import SESSION_KEY_FILE
 
 
 def variable(secret_name: str, key: str) -> str:
@@ -43,9 +44,9 @@ def missing(files: Iterable[SecretFile], known: Mapping[str, str]) -> list[str]:
 
 
 def write(directory: Path, known: Mapping[str, str]) -> None:
-    """Write the files that changed, readable by this user only, and remove those that are not wanted any more."""
+    """Write what changed, readable by this user only, and remove what is not wanted any more but the session key."""
     for path in directory.iterdir():
-        if path.name not in known:
+        if path.name not in (*known, SESSION_KEY_FILE):
             path.unlink()
     for name, value in known.items():
         target = directory / name

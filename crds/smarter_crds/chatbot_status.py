@@ -135,6 +135,12 @@ class ChatbotStatus(ApiModel):
         None, max_length=512, description="Model that answers, as name of the Provider, slash, name of the model."
     )
     config_hash: str | None = Field(None, max_length=64, description="Hash of the config that the pods shall serve.")
+    session_secret: str | None = Field(
+        None,
+        max_length=253,
+        description="Secret with the key that signs what visitors get. When it is deleted, another is made, and all "
+        "sessions end.",
+    )
     replicas: int = Field(0, ge=0, description="Number of pods.")
     ready_replicas: int = Field(0, ge=0, description="Number of pods that are ready.")
     selector: str | None = Field(

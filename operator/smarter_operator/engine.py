@@ -40,6 +40,7 @@ from smarter_operator.recorder import Recorder
 from smarter_operator.references import ReferenceReconciler
 from smarter_operator.reporting import Reporter, UseReporter
 from smarter_operator.rollouts import Rollouts
+from smarter_operator.session_keys import SessionKeys
 from smarter_operator.settings import Settings
 from smarter_operator.streams import Streams
 from smarter_operator.workqueue import WorkQueue
@@ -107,6 +108,7 @@ class Engine:
             now=now,
             apis=MissingApis(self._listing.an_api_arrived),
             rollouts=self._rollouts,
+            session_keys=SessionKeys(cluster=cluster, now=now),
         )
         uses = UseReporter(cluster, self.cache, self._recorder.record, self._enqueue)
         self._references = ReferenceReconciler(cache=self.cache, reports=reports, reporter=uses, now=now)

@@ -34,6 +34,11 @@ def keys_config_map(bot: str) -> str:
     return f"{bot}-keys"
 
 
+def session_secret(bot: str, uid: str) -> str:
+    """Name of the Secret with the key that signs sessions: a Chatbot of the same name that comes later has another."""
+    return f"{bot}-session-{uid[:8]}"
+
+
 def certificate(bot: str, host: str) -> str:
     """Name of the Certificate of one host, and of the Secret that cert-manager fills."""
     return f"{bot}-{hashlib.sha256(host.encode()).hexdigest()[:8]}"

@@ -45,6 +45,10 @@ class World:
     taken: bool = False
     """Whether somebody else's object held the name of a child when it was looked at last."""
 
+    @property
+    def misses_session_key(self) -> bool:
+        return any(report.misses_session_key for report in self.reports.values())
+
     def child(self, kind: Kind, name: str) -> Manifest | None:
         return self.children.get((kind.name, name))
 

@@ -29,6 +29,8 @@ class Outcome:
     """Kinds of children whose API the cluster lacks."""
     waits: bool = False
     """Whether a change of the pods that the platform wants waits for those of other bots."""
+    session_secret: str = ""
+    """The Secret with the session key, if it is known to have been made."""
     keys_hash: str = ""
     """Of the keys that the pods shall know; empty where no key opens the bot."""
     config_hash: str = ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from smarter_crds.runtime_config import RuntimeProblem, RuntimeStatus
+from smarter_crds.session_key import SESSION_KEY_MISSING
 from smarter_operator import names
 from smarter_operator.cache import Cache, ObjectName
 from smarter_operator.cluster import Cluster, ClusterError, Manifest
@@ -49,8 +50,14 @@ class PodReport:
     """None: it could not be asked, or is too old to know keys."""
     problems: tuple[RuntimeProblem, ...] = ()
 
+    @property
+    def misses_session_key(self) -> bool:
+        return any(problem.reason == SESSION_KEY_MISSING for problem in self.problems)
+
     def serves(self, wanted: Wanted) -> bool:
-        return self.config_hash == wanted.config_hash and self.keys_hash in (None, wanted.keys_hash)
+        is_newest = self.config_hash == wanted.config_hash and self.keys_hash in (None, wanted.keys_hash)
+        # A session key that was made anew reaches the pods by the same nudge as a config.
+        return is_newest and not self.misses_session_key
 
 
 @dataclass(frozen=True, kw_only=True)

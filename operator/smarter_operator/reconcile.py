@@ -29,6 +29,7 @@ from smarter_operator.reporting import Reporter
 from smarter_operator.resources.config_map import good_config
 from smarter_operator.resources.keys_config_map import fitting
 from smarter_operator.rollouts import Rollouts, is_platforms
+from smarter_operator.session_keys import SessionKeys
 from smarter_operator.settings import Settings
 
 P = ParamSpec("P")
@@ -59,6 +60,7 @@ class ChatbotReconciler:
     probe_hosts: Callable[[Iterable[HostKey]], None]
     now: Callable[[], datetime]
     rollouts: Rollouts
+    session_keys: SessionKeys
     apis: MissingApis = field(default_factory=MissingApis)
     aside: Aside = field(default_factory=Aside)
 
@@ -71,6 +73,7 @@ class ChatbotReconciler:
             self.prober.forget(bot)
             self.reporter.forget(bot)
             self.claims.forget(bot)
+            self.session_keys.forget(bot)
             if self.hosts:
                 self.hosts.forget(bot)
             return await self.claims.release(bot, self._routed(bot))
@@ -117,13 +120,9 @@ class ChatbotReconciler:
                 compiled = narrowed(asked, _with("Held", hosts))
                 desired = await self._beside(raw, self._desired, chatbot, compiled, world)
                 possible = apply.possible(desired, world, self.apis)
-            # Looking for strangers has found out which APIs are missing.
-            missing = apply.missing(possible, world, self.apis)
             waits = any(self._waits(child, world) for child in possible)
-            not_now = missing | ({DEPLOYMENT.name} if waits else set())
-            possible = [child for child in possible if child["kind"] not in not_now]
             await apply.prune_autoscaler(desired, world, self.cluster)
-            applied = await apply.apply_children(possible, world, self.cluster, self.cache, self.apis)
+            applied = await self._apply(raw, possible, world, waits=waits)
             problems = checks.problems(replace(facts, strangers=applied.strangers))
             refused += applied.refused
         if not problems:
@@ -138,6 +137,7 @@ class ChatbotReconciler:
             refused=refused,
             missing=apply.missing(desired, world, self.apis),
             waits=waits,
+            session_secret=self.session_keys.recorded(raw),
             config_hash=_hash_in(config_map(raw["metadata"]["name"]), world),
             keys_hash=_hash_in(keys_config_map(raw["metadata"]["name"]), world),
         )
@@ -147,6 +147,18 @@ class ChatbotReconciler:
         if len(references_of(CHATBOT, raw)) <= FEW_REFERENCES:
             return function(*args, **kwargs)
         return await self.aside.run(function, *args, **kwargs)
+
+    async def _apply(self, raw: Manifest, children: list[Manifest], world: World, *, waits: bool) -> apply.Applied:
+        # Looking for strangers has found out which APIs are missing.
+        not_now = apply.missing(children, world, self.apis) | ({DEPLOYMENT.name} if waits else set())
+        refused: tuple[Problem, ...] = ()
+        if any(child["kind"] == DEPLOYMENT.name for child in children):
+            refused = await self.session_keys.ensure(raw, world)
+        wanted = [child for child in children if child["kind"] not in not_now]
+        applied = await apply.apply_children(wanted, world, self.cluster, self.cache, self.apis)
+        if applied.strangers:
+            await self.session_keys.take_back(raw)
+        return replace(applied, refused=(*refused, *applied.refused))
 
     def _waits(self, child: Manifest, world: World) -> bool:
         """Tell whether the child is a Deployment whose pods may not be replaced yet."""
@@ -235,7 +247,8 @@ def _unreadable(problem: Problem) -> Compiled:
 
 def _look_again_seconds(outcome: Outcome, patient_seconds: float) -> float | None:
     name_taken = any(problem.reason == NAME_TAKEN for problem in outcome.problems)
-    if name_taken or outcome.refused or outcome.missing - {POD_MONITOR.name}:
+    missed = outcome.world.misses_session_key
+    if name_taken or missed or outcome.refused or outcome.missing - {POD_MONITOR.name}:
         return LOOK_AGAIN_SECONDS
     if outcome.waits:
         return patient_seconds

@@ -29,6 +29,7 @@ def chatbot_status(raw: Manifest, outcome: Outcome, now: datetime) -> Status:
         "hosts": [_host(bot, standing, outcome, before) for standing in outcome.hosts],
         "model": compiled.model or last_good.get("model", ""),
         "configHash": outcome.config_hash,
+        "sessionSecret": outcome.session_secret,
         "replicas": deployment.get("replicas", 0),
         "readyReplicas": deployment.get("readyReplicas", 0),
         "selector": ",".join(f"{key}={value}" for key, value in names.selector(bot).items()),

@@ -7,6 +7,8 @@ import re
 import secrets
 from dataclasses import dataclass
 
+from smarter_runtime.signing_key import SigningKey
+
 _PREFIX = "call_"
 _TURN_BYTES = 9
 _HEAD_BYTES = _TURN_BYTES + 1
@@ -34,7 +36,7 @@ def new_turn() -> str:
 class CallIds:
     """Writes and reads ids; each is good for one owner, which is one caller of one bot, and for one tool."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: SigningKey) -> None:
         self._key = key
 
     def write(self, id_: CallId, tool: str, owner: str) -> str:
@@ -53,5 +55,5 @@ class CallIds:
         return CallId(head[:_TURN_BYTES].hex(), flags >> 1, bool(flags & 1))
 
     def _signature(self, head: bytes, tool: str, owner: str) -> bytes:
-        text = b"\x00".join((b"call", head.hex().encode(), tool.encode(), owner.encode()))
-        return hmac.new(self._key, text, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
+        text = b"\x00".join((head.hex().encode(), tool.encode(), owner.encode()))
+        return hmac.new(self._key.derived("call"), text, hashlib.sha256).digest()[:_SIGNATURE_BYTES]

@@ -86,6 +86,7 @@ class Runtime:
     async def refresh(self) -> None:
         """Take changed keys and a changed config into service."""
         configs = self._services.configs
+        self._services.signing_key.refresh()
         await self._services.api_keys.refresh()
         self._services.metrics.api_keys.set(len(self._services.api_keys.ring.keys))
         if not await configs.refresh():

@@ -1,6 +1,5 @@
 """The parts of a running process, made once and handed to the endpoints."""
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +19,7 @@ from smarter_runtime.models.providers import Providers
 from smarter_runtime.page import Asset, assets
 from smarter_runtime.sessions import Sessions
 from smarter_runtime.settings import Settings
+from smarter_runtime.signing_key import SigningKey
 from smarter_runtime.tools import Tool
 from smarter_runtime.tools.connectors import Connectors
 from smarter_runtime.tools.functions import Platform
@@ -38,6 +38,7 @@ class Services:
     api_keys: ApiKeys
     providers: Providers
     connectors: Connectors
+    signing_key: SigningKey
     sessions: Sessions
     tokens: DailyTokens
     places: Places
@@ -76,18 +77,18 @@ class Services:
 
 def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Services:
     connectors = Connectors({})
-    # As long as the process lives: sessions and ids of tool calls that it gave out are good for itself only.
-    key = secrets.token_bytes(32)
+    signing_key = SigningKey(settings.secrets_directory)
     return Services(
         settings=settings,
         configs=Configs(settings.config_directory, clock, _platform(settings, clock, connectors)),
         api_keys=ApiKeys(settings.config_directory, clock),
         providers=Providers(settings.secrets_directory),
         connectors=connectors,
-        sessions=Sessions(settings.session_seconds, key),
+        signing_key=signing_key,
+        sessions=Sessions(settings.session_seconds, signing_key),
         tokens=DailyTokens(clock),
         places=Places(settings.max_streams),
-        unfinished=UnfinishedTurns(CallIds(key), clock),
+        unfinished=UnfinishedTurns(CallIds(signing_key), clock),
         metrics=Metrics(),
         clock=clock,
     )

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from itsdangerous import BadSignature, SignatureExpired, TimestampSigner
 
 from smarter_runtime.errors import ApiError, unauthorized
+from smarter_runtime.signing_key import SigningKey
 
 COOKIE = "smarter-visitor"
 SECURE_COOKIE = f"__Host-{COOKIE}"
@@ -26,11 +27,11 @@ class Visitor:
 
 
 class Sessions:
-    """Gives out and checks tokens. The key lives as long as the process: a restart asks visitors for a new session."""
+    """Gives out and checks tokens; any pod of a bot takes those of the others."""
 
-    def __init__(self, lifetime_seconds: int, key: bytes | None = None) -> None:
+    def __init__(self, lifetime_seconds: int, key: SigningKey) -> None:
         self.lifetime_seconds = lifetime_seconds
-        self._key = key or secrets.token_bytes(32)
+        self._key = key
 
     def token(self, visitor: Visitor, bot_uid: str) -> str:
         return self._signer(bot_uid).sign(visitor.id).decode()
@@ -53,18 +54,17 @@ class Sessions:
                 "session_expired", "The session is over; POST /app/v1/session gives a new one."
             ) from None
         except BadSignature:
-            text = "The token is not from this chatbot, or older than its last restart; POST /app/v1/session gives one."
+            text = "The token is not from this chatbot, or older than its key; POST /app/v1/session gives one."
             raise unauthorized("invalid_session", text) from None
 
     def pseudonym(self, caller_id: str) -> str:
         """Return a name for a caller that providers may see: it cannot be turned back into the id."""
-        return hmac.new(self._key, b"pseudonym:" + caller_id.encode(), hashlib.sha256).hexdigest()[:32]
+        return hmac.new(self._key.derived("pseudonym"), caller_id.encode(), hashlib.sha256).hexdigest()[:32]
 
     def _signer(self, bot_uid: str) -> TimestampSigner:
         # The UID is part of the signature's salt, so that a token of one bot is foreign to every other.
-        return TimestampSigner(
-            self._key, salt=f"session:{bot_uid}", key_derivation="hmac", digest_method=hashlib.sha256
-        )
+        key = self._key.derived("session")
+        return TimestampSigner(key, salt=f"session:{bot_uid}", key_derivation="hmac", digest_method=hashlib.sha256)
 
 
 def known_or_new(visitor_id: str | None) -> Visitor:

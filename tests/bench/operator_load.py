@@ -6,16 +6,20 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from secrets import token_bytes
 
 from bench.operator_stage import LONGEST_SECONDS, PLUGIN, RUNTIME_IMAGE, Stage
+from smarter_crds.base import Metadata
 from smarter_crds.chatbot import Chatbot
 from smarter_crds.compile import Problem, compile_chatbot, parse
+from smarter_crds.session_key import SESSION_KEY_BYTES
 from smarter_operator import resources
 from smarter_operator.cache import Cache
-from smarter_operator.kinds import BY_NAME, CHATBOT, DEPLOYMENT
+from smarter_operator.kinds import BY_NAME, CHATBOT, DEPLOYMENT, SECRET
 from smarter_operator.kubernetes_cluster import KubernetesCluster
 from smarter_operator.observe import observe
 from smarter_operator.pods import PodReports
+from smarter_operator.resources.session_secret import session_secret
 from smarter_operator.settings import Settings
 from support.api import Manifest, eventually
 from support.manifests import chatbot, exposed, plugin, provider
@@ -84,8 +88,9 @@ async def raw_loop(stage: Stage, namespace: str, size: int) -> Speed:
         nonlocal objects
         created = await create(stage, bot(namespace, number))
         children = renders.children(created)
-        objects += len(children)
+        objects += len(children) + 1
         first = [child for child in children if child["kind"] != DEPLOYMENT.name]
+        await client.create_object(SECRET, _session_secret(created))
         await _apply(client, first)
         await _apply(client, [child for child in children if child["kind"] == DEPLOYMENT.name])
 
@@ -108,7 +113,8 @@ async def by_operator(stage: Stage, namespace: str, numbers: range) -> Speed:
         await until_count(stage, namespace, kind, before[kind] + kinds[kind] * len(numbers))
     taken = time.perf_counter() - started
     await creating
-    return Speed(resources=len(numbers), objects=sum(kinds.values()) * len(numbers), seconds=taken)
+    # The Secret with the session key comes first of all.
+    return Speed(resources=len(numbers), objects=(sum(kinds.values()) + 1) * len(numbers), seconds=taken)
 
 
 async def until_count(stage: Stage, namespace: str, kind: str, count: int) -> None:
@@ -133,6 +139,10 @@ async def at_once(work: Callable[[int], Awaitable[object]], numbers: Iterable[in
     async with asyncio.TaskGroup() as group:
         for _ in itertools.repeat(None, WORKERS):
             group.create_task(worker())
+
+
+def _session_secret(chatbot: Manifest) -> Manifest:
+    return session_secret(Metadata.model_validate(chatbot["metadata"]), token_bytes(SESSION_KEY_BYTES))
 
 
 async def _apply(client: KubernetesCluster, children: Iterable[Manifest]) -> None:

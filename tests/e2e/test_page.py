@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, expect
 
-from runtime.support import Running, config, plugin, running, write
+from runtime.support import Running, config, plugin, running, write, write_session_key
 from smarter_crds.runtime_config import AppConfig, LimitsConfig, MaintenanceConfig, ModelConfig
 
 SKIN = AppConfig(
@@ -57,8 +57,8 @@ async def test_a_lost_session_is_renewed_and_a_failure_can_be_tried_again(browse
         await question.fill("What is the warranty?")
         await question.press("Enter")
         await expect(page.get_by_role("status")).to_contain_text("2 years")
-        # As after a restart of the pod: the tokens of before are void.
-        bot.services.sessions = type(bot.services.sessions)(900)
+        # As when somebody has deleted the Secret with the key: the tokens of before are void.
+        write_session_key(tmp_path / "secrets", b"o" * 32)
         write(tmp_path / "config", config(app=SKIN, limits=LimitsConfig(tokens_per_day=1)))
         await bot.runtime.refresh()
         await question.fill("And boots?")

@@ -9,14 +9,16 @@ import pytest
 from prometheus_client import REGISTRY
 
 from smarter_operator.cluster import Manifest
-from smarter_operator.kinds import CHATBOT, CHILDREN, Kind
+from smarter_operator.kinds import CHATBOT, CHILDREN, SECRET, Kind
 from support.controllers import Controllers
 from support.fake_cluster import FakeCluster
 from support.manifests import chatbot, exposed, plugin, provider
 from support.operator_harness import Harness
 from support.virtual_time import virtual_time
 
-OWN = {CHATBOT.name, "Pod", *(kind.name for kind in CHILDREN)}
+MADE = {SECRET.name, *(kind.name for kind in CHILDREN)}
+
+OWN = {CHATBOT.name, "Pod", *MADE}
 """What is written for one Chatbot; the count of a Plugin's users is written for many at once."""
 
 USERS, OTHERS = 10, 40
@@ -37,7 +39,7 @@ def deleted(cluster: FakeCluster) -> None:
 
 
 def kinds_of_children(cluster: FakeCluster) -> list[str]:
-    return [kind for kind, _, _ in cluster.objects if kind in {child.name for child in CHILDREN}]
+    return [kind for kind, _, _ in cluster.objects if kind in MADE]
 
 
 @virtual_time

@@ -30,6 +30,7 @@ async def serving(harness: Harness, bot: str = "support") -> None:
 async def test_a_chatbot_becomes_its_children() -> None:
     async with Harness(acme(chatbot(exposure=exposed()))) as harness:
         made = {(kind, name) for kind, _, name in harness.cluster.objects if kind not in ("Chatbot", "Provider")}
+        session_secret = harness.cluster.status("Chatbot", "support")["sessionSecret"]
     certificates = {name for kind, name in made if kind == "Certificate"}
     assert len(certificates) == 1
     assert made == {
@@ -40,6 +41,7 @@ async def test_a_chatbot_becomes_its_children() -> None:
         ("Ingress", "support"),
         ("NetworkPolicy", "support"),
         ("PodMonitor", "support"),
+        ("Secret", session_secret),
         ("HostClaim", "support.acme.example"),
         *(("Certificate", name) for name in certificates),
     }
@@ -53,7 +55,8 @@ async def test_creating_takes_one_write_per_child_and_two_of_status() -> None:
     assert [verb for verb, _, _ in of_bot].count("apply") == 8
     assert of_bot.count(("status", "Chatbot", "support")) == 2
     assert of_bot.count(("create", "HostClaim", "support.acme.example")) == 1
-    assert len(of_bot) == 11
+    assert [kind for verb, kind, _ in of_bot if verb == "create"] == ["HostClaim", "Secret"]
+    assert len(of_bot) == 12
 
 
 @pytest.mark.parametrize("answer_after_seconds", [0, 20], ids=["pods-answer-at-once", "pods-take-their-time"])
@@ -286,6 +289,7 @@ async def test_offline_keeps_host_and_certificate_and_removes_pods_and_route() -
             "ConfigMap",
             "NetworkPolicy",
             "Certificate",
+            "Secret",
             "HostClaim",
         }
         assert harness.cluster.condition("support", "Ready") == ("True", "Offline")

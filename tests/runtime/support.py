@@ -34,6 +34,7 @@ from smarter_crds.runtime_config import (
     pack,
     to_json,
 )
+from smarter_crds.session_key import SESSION_KEY_BYTES, SESSION_KEY_FILE
 from smarter_runtime.app import create_api, create_status
 from smarter_runtime.fallbacks import RetryPolicy
 from smarter_runtime.server import Runtime
@@ -92,6 +93,11 @@ def write(directory: Path, document: RuntimeConfig | bytes, name: str = "config"
     new.replace(directory / name)
 
 
+def write_session_key(secrets: Path, key: bytes = b"k" * SESSION_KEY_BYTES) -> None:
+    secrets.mkdir(parents=True, exist_ok=True)
+    (secrets / SESSION_KEY_FILE).write_bytes(key)
+
+
 @dataclass
 class Running:
     """A runtime that listens."""
@@ -141,6 +147,7 @@ async def running(
     """Serve `document` on loopback ports for the time of a test."""
     if document is not None:
         write(directory / "config", document)
+    write_session_key(directory / "secrets")
     chosen = Settings(
         config_directory=directory / "config",
         secrets_directory=directory / "secrets",

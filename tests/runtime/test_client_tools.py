@@ -32,6 +32,7 @@ from smarter_crds.runtime_config import LimitsConfig
 from smarter_runtime.call_ids import CallId, CallIds
 from smarter_runtime.errors import ApiError
 from smarter_runtime.events import HandOver, Message, ToolCall
+from smarter_runtime.signing_key import SigningKey
 from smarter_runtime.unfinished import UnfinishedTurns
 
 QUESTION = {"role": "user", "content": "Can I return boots in Rome, and what is the weather there?"}
@@ -310,8 +311,8 @@ def waiting(text: str) -> HandOver:
     return HandOver(calls=calls_, messages=messages, roles=(), called=frozenset(), calls_left=1, used_ours=True)
 
 
-def test_what_waits_is_bounded_and_the_oldest_goes_first() -> None:
-    turns = UnfinishedTurns(CallIds(b"key"), lambda: NOW, max_characters=120)
+def test_what_waits_is_bounded_and_the_oldest_goes_first(tmp_path: Path) -> None:
+    turns = UnfinishedTurns(CallIds(SigningKey(tmp_path)), lambda: NOW, max_characters=120)
     kept = [turns.keep(waiting(letter * 20), "owner")[0] for letter in "abc"]
     assert [found(turns, each) for each in kept] == ["turn_expired", "b" * 20, "c" * 20]
 
@@ -327,22 +328,22 @@ def found(turns: UnfinishedTurns, call_: ToolCall) -> str:
         return error.code
 
 
-def test_an_id_says_what_it_was_given_for_and_nothing_to_others() -> None:
-    ids, id_ = CallIds(b"key"), CallId("0a" * 9, 127, True)
+def test_an_id_says_what_it_was_given_for_and_nothing_to_others(tmp_path: Path) -> None:
+    ids, id_ = CallIds(SigningKey(tmp_path)), CallId("0a" * 9, 127, True)
     text = ids.write(id_, "weather", "owner")
     assert ids.read(text, "weather", "owner") == id_
     assert [
         ids.read(text, "clock", "owner"),
         ids.read(text, "weather", "another"),
-        CallIds(b"other").read(text, "weather", "owner"),
+        CallIds(SigningKey(tmp_path)).read(text, "weather", "owner"),
         ids.read(text[:-1], "weather", "owner"),
         ids.read(f"{text}é", "weather", "owner"),
         ids.read("", "weather", "owner"),
     ] == [None] * 6
 
 
-async def test_every_byte_of_an_id_counts() -> None:
-    ids = CallIds(b"key")
+async def test_every_byte_of_an_id_counts(tmp_path: Path) -> None:
+    ids = CallIds(SigningKey(tmp_path))
     text = ids.write(CallId("0a" * 9, 0, False), "weather", "owner")
     for position in range(len("call_"), len(text)):
         other = text[:position] + ("B" if text[position] != "B" else "C") + text[position + 1 :]

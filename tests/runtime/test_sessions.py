@@ -8,6 +8,7 @@ from runtime.support import config, running
 from smarter_crds.runtime_config import BotIdentity
 from smarter_runtime.errors import ApiError
 from smarter_runtime.sessions import Sessions, Visitor, known_or_new
+from smarter_runtime.signing_key import SigningKey
 
 HOSTS = ("support.acme.example",)
 
@@ -40,21 +41,21 @@ def code_of(sessions: Sessions, token: str, bot: str = "bot") -> str:
     return caught.value.code
 
 
-def test_tokens_are_good_for_their_bot_and_process_only() -> None:
-    sessions = Sessions(900)
+def test_tokens_are_good_for_their_bot_and_key_only(tmp_path: Path) -> None:
+    sessions = Sessions(900, SigningKey(tmp_path))
     visitor = Visitor("x" * 22)
     token = sessions.token(visitor, "bot")
     assert sessions.visitor(f"Bearer {token}", "bot") == visitor
     assert sessions.visitor(f"bearer {token} ", "bot") == visitor
     assert code_of(sessions, token, "another-bot") == "invalid_session"
-    assert code_of(Sessions(900), token) == "invalid_session"
+    assert code_of(Sessions(900, SigningKey(tmp_path)), token) == "invalid_session"
     payload, _, rest = token.partition(".")
     assert code_of(sessions, f"{'y' * 22}.{rest}") == "invalid_session"
     assert code_of(sessions, payload) == "invalid_session"
 
 
-def test_a_token_is_over_after_its_time() -> None:
-    key = b"k" * 32
+def test_a_token_is_over_after_its_time(tmp_path: Path) -> None:
+    key = SigningKey(tmp_path)
     token = Sessions(900, key).token(Visitor("v"), "bot")
     assert code_of(Sessions(-1, key), token) == "session_expired"
 

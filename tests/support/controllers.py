@@ -6,14 +6,17 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from smarter_crds.runtime_config import RuntimeStatus
+from smarter_crds.runtime_config import RuntimeProblem, RuntimeStatus
+from smarter_crds.session_key import SESSION_KEY_MISSING
 from smarter_operator.cluster import Manifest
 from smarter_operator.names import NUDGE_ANNOTATION, config_map
 from support.fake_cluster import FakeCluster
+from support.manifests import session_secret_of
 from support.operator_harness import EPOCH, Harness, ScriptedPods
 
 STEP_SECONDS = 0.25
 CERTIFIED = {"conditions": [{"type": "Ready", "status": "True"}], "notAfter": "2027-02-20T12:00:00Z"}
+_NO_SESSION_KEY = RuntimeProblem(reason=SESSION_KEY_MISSING, message="It is gone.")
 ADDRESS = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
 
 
@@ -129,7 +132,9 @@ class Controllers:
         if mounted is None:
             return
         config_hash = str(mounted["data"]["hash"])
-        answer = RuntimeStatus(pod_uid=metadata["uid"], config_hash=config_hash, loaded_at=EPOCH, problems=())
+        session_secret = ("Secret", metadata["namespace"], session_secret_of(pod))
+        problems = () if session_secret in self._cluster.objects else (_NO_SESSION_KEY,)
+        answer = RuntimeStatus(pod_uid=metadata["uid"], config_hash=config_hash, loaded_at=EPOCH, problems=problems)
         self.pods.answers[pod["status"]["podIP"]] = answer
 
     def _config(self, deployment: Manifest) -> Manifest | None:

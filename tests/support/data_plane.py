@@ -1,8 +1,8 @@
 """Stands in for kubelet, ingress controller and cert-manager on an API server that has none of them.
 
 Pods become ready at a loopback address of their own, where a small server answers `/status` as the runtime does: with
-the hash of the config that the mounted ConfigMap holds. A ConfigMap is "mounted" when the pod starts and again when the
-pod is nudged, as the real kubelet does.
+the hash of the config that the mounted ConfigMap holds. What a pod mounts is looked at when it starts and again when it
+is nudged, as the real kubelet does.
 """
 
 import asyncio
@@ -15,8 +15,10 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from smarter_crds.session_key import SESSION_KEY_MISSING
 from smarter_operator.names import NUDGE_ANNOTATION
 from support.api import Api, ApiError
+from support.manifests import session_secret_of
 
 Manifest = dict[str, Any]
 POLL_SECONDS = 0.1
@@ -30,6 +32,7 @@ class FakePod:
     namespace: str
     bot: str
     address: str
+    session_secret: str = ""
     nudge: str = ""
     config_hash: str = ""
     keys_hash: str = ""
@@ -84,6 +87,7 @@ class DataPlane:
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         bot = pod["metadata"]["labels"]["smarter.sh/chatbot"]
         fake = FakePod(uid, namespace, bot, next(self._addresses), stubborn=bot in self.stubborn_bots)
+        fake.session_secret = session_secret_of(pod)
         await self._mount(fake)
         await self._listen(fake)
         self.pods[uid] = fake
@@ -91,6 +95,12 @@ class DataPlane:
         ready = [{"type": kind, "status": "True", "lastTransitionTime": stamp} for kind in ("Ready", "ContainersReady")]
         status = {"phase": "Running", "podIP": fake.address, "podIPs": [{"ip": fake.address}], "conditions": ready}
         await self._api.patch("Pod", namespace, name, {"status": status}, "status")
+
+    async def sync(self, namespace: str) -> None:
+        """Mount anew what the pods of a namespace mount, as a kubelet does every minute or so."""
+        for fake in self.pods.values():
+            if fake.namespace == namespace:
+                await self._mount(fake)
 
     async def _refresh(self, fake: FakePod, pod: Manifest) -> None:
         nudge = pod["metadata"].get("annotations", {}).get(NUDGE_ANNOTATION, "")
@@ -101,6 +111,9 @@ class DataPlane:
 
     async def _mount(self, fake: FakePod) -> None:
         fake.config_hash, fake.keys_hash = [await self._hash(fake, what) for what in ("config", "keys")]
+        others = [problem for problem in fake.problems if problem["reason"] != SESSION_KEY_MISSING]
+        has_key = await self._api.get("Secret", fake.namespace, fake.session_secret)
+        fake.problems = others if has_key else [*others, {"reason": SESSION_KEY_MISSING, "message": "It is gone."}]
 
     async def _hash(self, fake: FakePod, what: str) -> str:
         config_map = await self._api.get("ConfigMap", fake.namespace, f"{fake.bot}-{what}")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from smarter_crds.session_key import SESSION_KEY_FILE
+
 Manifest = dict[str, Any]
 API = "smarter.sh/v1alpha1"
 
@@ -52,3 +54,13 @@ def exposed(host: str = OWN_HOST, mode: str = "Issuer") -> dict[str, Any]:
     if mode == "Issuer":
         tls["issuerRef"] = {"name": "demo-ca", "kind": "ClusterIssuer"}
     return {"hosts": [host], "tls": tls}
+
+
+def session_secret_of(pod: Manifest) -> str:
+    """Return the Secret that a pod mounts its session key from; empty where it mounts none."""
+    for volume in pod["spec"].get("volumes") or []:
+        for source in (volume.get("projected") or {}).get("sources") or []:
+            secret = source.get("secret") or {}
+            if SESSION_KEY_FILE in [item.get("path") for item in secret.get("items") or []]:
+                return str(secret.get("name", ""))
+    return ""

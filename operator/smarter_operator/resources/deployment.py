@@ -3,9 +3,10 @@
 from typing import Any
 
 from smarter_crds.chatbot import Chatbot
-from smarter_crds.compile import Compiled
+from smarter_crds.compile import Compiled, SecretFile
 from smarter_crds.keys_config import KEYS_KEY
 from smarter_crds.runtime_config import API_PORT, CONFIG_DIRECTORY, SECRETS_DIRECTORY, STATUS_PORT
+from smarter_crds.session_key import SESSION_KEY_FILE
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
 from smarter_operator.resources.metadata import metadata
@@ -97,7 +98,11 @@ def _container(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> dict
         # Routers go on sending for a moment after they are told; the pod answers until they have heard.
         "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": _mounts(compiled),
+        "volumeMounts": [
+            {"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},
+            {"name": "secrets", "mountPath": SECRETS_DIRECTORY, "readOnly": True},
+        ],
     }
 
 
@@ -110,29 +115,20 @@ def _probe(path: str, *, period_seconds: int, failure_threshold: int) -> dict[st
     }
 
 
-def _mounts(compiled: Compiled) -> list[dict[str, Any]]:
-    mounts: list[dict[str, Any]] = [
-        {"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True},
-        {"name": "tmp", "mountPath": "/tmp"},
-    ]
-    if compiled.secrets:
-        mounts.append({"name": "secrets", "mountPath": SECRETS_DIRECTORY, "readOnly": True})
-    return mounts
-
-
 def _volumes(chatbot: Chatbot, compiled: Compiled) -> list[dict[str, Any]]:
-    volumes: list[dict[str, Any]] = [
+    session = SecretFile(
+        names.session_secret(chatbot.metadata.name, chatbot.metadata.uid), SESSION_KEY_FILE, SESSION_KEY_FILE
+    )
+    # Optional: a missing Secret must not keep the pod from starting; the runtime reports it by name.
+    secrets = [
+        {"secret": {"name": file.secret_name, "items": [{"key": file.key, "path": file.path}], "optional": True}}
+        for file in (session, *compiled.secrets)
+    ]
+    return [
         {"name": "config", "projected": {"sources": _config_sources(chatbot.metadata.name)}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        {"name": "secrets", "projected": {"sources": secrets}},
     ]
-    if compiled.secrets:
-        # Optional: a missing Secret must not keep the pod from starting; the runtime reports it by name.
-        sources = [
-            {"secret": {"name": file.secret_name, "items": [{"key": file.key, "path": file.path}], "optional": True}}
-            for file in compiled.secrets
-        ]
-        volumes.append({"name": "secrets", "projected": {"sources": sources}})
-    return volumes
 
 
 def _config_sources(bot: str) -> list[dict[str, Any]]:
