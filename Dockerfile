@@ -1,4 +1,4 @@
-# Two images, `operator` and `runtime`: a base with Python, and /app/.venv with the program and all it needs.
+# Three images, `operator`, `runtime` and `runtime-langchain`: a base with Python, and /app/.venv with the program and all it needs.
 # Dependencies and our own code are separate layers, so that an edit of the code makes one small layer.
 ARG BASE_IMAGE=python:3.13-slim
 # Where the dependencies are installed: the same Python, with the modules venv and ensurepip, and a shell.
@@ -24,6 +24,12 @@ RUN /tools/bin/pip --python /app/.venv/bin/python install --quiet --no-compile -
 
 FROM build AS dependencies-runtime
 COPY requirements/runtime.txt requirements.txt
+RUN /tools/bin/pip --python /app/.venv/bin/python install --quiet --no-compile --require-hashes -r requirements.txt && \
+    /app/.venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /app/.venv/lib
+
+# What providers need that are reached through LangChain; most bots do without.
+FROM build AS dependencies-runtime-langchain
+COPY requirements/runtime-langchain.txt requirements.txt
 RUN /tools/bin/pip --python /app/.venv/bin/python install --quiet --no-compile --require-hashes -r requirements.txt && \
     /app/.venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /app/.venv/lib
 
@@ -54,6 +60,17 @@ LABEL org.opencontainers.image.title="Smarter runtime" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 COPY --from=dependencies-runtime /app/.venv /app/.venv
+COPY --from=code-runtime /app/.venv/packages /app/.venv/packages
+WORKDIR /app
+USER 65532:65532
+ENTRYPOINT ["/app/.venv/bin/python", "-m", "smarter_runtime"]
+
+FROM ${BASE_IMAGE} AS runtime-langchain
+LABEL org.opencontainers.image.title="Smarter runtime with LangChain" \
+      org.opencontainers.image.description="One small process that serves one chatbot." \
+      org.opencontainers.image.licenses="Apache-2.0"
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+COPY --from=dependencies-runtime-langchain /app/.venv /app/.venv
 COPY --from=code-runtime /app/.venv/packages /app/.venv/packages
 WORKDIR /app
 USER 65532:65532

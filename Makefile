@@ -75,11 +75,13 @@ generate: setup ## Write the CRDs and the reference pages from the models
 
 .PHONY: images
 images: setup ## Build the images of operator and runtime
-	@python -m smarter_cluster build-images
+	@python -m smarter_cluster build-images --all
 
 .PHONY: lock
 lock: ## Renew the hash-checked requirements of the images and of the development environment
 	@for part in operator runtime; do uv pip compile --quiet --upgrade crds/pyproject.toml $$part/pyproject.toml --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package smarter-crds --no-header -o requirements/$$part.txt; done
-	@uv pip compile --quiet --upgrade crds/pyproject.toml operator/pyproject.toml runtime/pyproject.toml cluster/pyproject.toml cli/pyproject.toml --group dev \
+	@uv pip compile --quiet --upgrade crds/pyproject.toml runtime/pyproject.toml --extra langchain --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package smarter-crds --no-header -o requirements/runtime-langchain.txt
+	@uv pip compile --quiet --upgrade crds/pyproject.toml operator/pyproject.toml runtime/pyproject.toml cluster/pyproject.toml cli/pyproject.toml --extra langchain --group dev --overrides requirements/overrides.txt \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package smarter-crds --no-emit-package smarter-runtime --no-header -o requirements/dev.txt

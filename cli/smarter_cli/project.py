@@ -15,7 +15,8 @@ from smarter_crds.workload import Scaling
 
 M = TypeVar("M", bound=ApiModel)
 
-PLATFORM = Platform(limits=PlatformLimits(tokens_per_day=10_000_000))
+# There are no images here: what the environment lacks, the runtime says.
+PLATFORM = Platform(limits=PlatformLimits(tokens_per_day=10_000_000), langchain_image="installed")
 """Stands in for the platform's values. A bot without a daily limit of its own is not refused on this machine."""
 
 _ELSEWHERE = {

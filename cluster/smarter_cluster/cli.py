@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from smarter_cluster import packages
+from smarter_cluster import imagebuild, packages
 from smarter_cluster.cluster import Cluster
 from smarter_cluster.demo import Demo
 from smarter_cluster.errors import ClusterError
@@ -69,7 +69,8 @@ def _status(cluster: Cluster, _: argparse.Namespace) -> int:
 
 
 def _build_images(cluster: Cluster, options: argparse.Namespace) -> None:
-    for name in cluster.build_images(options.source).values():
+    parts = imagebuild.ALL_PARTS if options.all else imagebuild.PARTS
+    for name in cluster.build_images(options.source, parts).values():
         print(name)
 
 
@@ -108,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     command("trust", _trust, "Print the path of the certificate that signs for the cluster's HTTPS hosts.")
     images = command("build-images", _build_images, "Build the images of operator and runtime; print their names.")
     images.add_argument("--source", type=Path, default=Path(), help="the project's folder (default: the current one)")
+    images.add_argument("--all", action="store_true", help="also the image of the runtime with LangChain")
     load = command("load-image", _load_image, "Have images in the cluster's node.")
     load.add_argument("images", nargs="+", metavar="TAR|NAME")
     demo = command("demo", _demo, "Install the operator and the sample bots, and ask one of them.")

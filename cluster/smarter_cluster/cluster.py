@@ -142,9 +142,9 @@ class Cluster:
         """Run kubectl against this cluster as its administrator and return what it prints."""
         return Kubectl(self._site())(*arguments, stdin=stdin)
 
-    def build_images(self, source: Path) -> dict[str, str]:
+    def build_images(self, source: Path, parts: Sequence[str] = imagebuild.PARTS) -> dict[str, str]:
         """Build the images of the project in `source` that changed; return the name of each part's image."""
-        return {image.part: image.name for image in imagebuild.build(self._cache, source, self._say)}
+        return {image.part: image.name for image in imagebuild.build(self._cache, source, self._say, parts)}
 
     def load_images(self, images: Sequence[str | Path]) -> None:
         """Have images in the cluster's node, given as archives or as names from `build_images`."""

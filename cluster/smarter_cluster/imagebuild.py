@@ -11,6 +11,11 @@ from smarter_cluster.reporting import Say
 from smarter_cluster.shell import run, succeeds
 
 PARTS = ("operator", "runtime")
+"""What every installation needs."""
+
+ALL_PARTS = (*PARTS, "runtime-langchain")
+"""What can be built. `x-y` is the program `x` with other requirements."""
+
 KEPT_ARCHIVES = 3
 # Certificates of the machine; with them, the build reaches the package index as the machine does.
 CERTIFICATES = Path("/etc/ssl/certs")
@@ -26,11 +31,11 @@ class Image:
     archive: Path
 
 
-def images(cache: Path, source: Path) -> list[Image]:
+def images(cache: Path, source: Path, parts: Sequence[str] = PARTS) -> list[Image]:
     """The images that belong to the files in `source`; whether they were built is another question."""
     if not (source / "Dockerfile").is_file():
         raise ClusterError(f"There is no Dockerfile in {source}; run this in the project's folder.")
-    return [_image(cache, source, part) for part in PARTS]
+    return [_image(cache, source, part) for part in parts]
 
 
 def archive(cache: Path, name: str) -> Path:
@@ -41,7 +46,8 @@ def archive(cache: Path, name: str) -> Path:
 def inputs(source: Path, part: str) -> list[Path]:
     """The files an image is made of, in a fixed order."""
     single = [source / name for name in ("Dockerfile", ".dockerignore", f"requirements/{part}.txt")]
-    folders = (source / "crds" / "smarter_crds", source / part / f"smarter_{part}")
+    program = part.partition("-")[0]
+    folders = (source / "crds" / "smarter_crds", source / program / f"smarter_{program}")
     code = (path for folder in folders for path in folder.rglob("*") if path.is_file())
     return [*single, *sorted(path for path in code if "__pycache__" not in path.parts)]
 
@@ -60,9 +66,9 @@ def docker_answers() -> bool:
     return succeeds(["docker", "info"])
 
 
-def build(cache: Path, source: Path, say: Say) -> list[Image]:
-    """Build what changed; return all images."""
-    wanted = images(cache, source)
+def build(cache: Path, source: Path, say: Say, parts: Sequence[str] = PARTS) -> list[Image]:
+    """Build what changed of `parts`; return all their images."""
+    wanted = images(cache, source, parts)
     with files.locked(cache / ".images.lock"):
         missing = [image for image in wanted if not image.archive.is_file()]
         if missing and docker_answers():
@@ -75,7 +81,9 @@ def build(cache: Path, source: Path, say: Say) -> list[Image]:
 
 def forget_old(image: Image) -> list[str]:
     """Keep only the newest archives of a part; each edit of its code makes one. Returns the names of the others."""
-    archives = sorted(image.archive.parent.glob(f"smarter-{image.part}-*.tar"), key=lambda path: path.stat().st_mtime)
+    prefix = f"smarter-{image.part}"
+    own = (path for path in image.archive.parent.glob(f"{prefix}-*.tar") if path.stem.rpartition("-")[0] == prefix)
+    archives = sorted(own, key=lambda path: path.stat().st_mtime)
     forgotten = archives[:-KEPT_ARCHIVES]
     for path in forgotten:
         path.unlink()

@@ -46,6 +46,9 @@ _PACK_LEVEL = 6
 _PACKED_AT_ONCE = 2**18
 _GZIP = 31
 
+LANGCHAIN_TYPES = frozenset({"Anthropic", "Google", "LangChain"})
+"""Types of Providers that are reached through LangChain; the others are asked over HTTP directly."""
+
 DirectiveName = Literal["Always", "SearchTerms", "Llm"]
 MatchName = Literal["Words", "Substring"]
 EffortName = Literal["None", "Minimal", "Low", "Medium", "High"]
@@ -67,6 +70,14 @@ class BotIdentity(ApiModel):
     uid: str
 
 
+class LangChainConfig(ApiModel):
+    """What LangChain is told beyond address and key."""
+
+    provider: str
+    """As `init_chat_model` calls it, for example `bedrock_converse`."""
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 class ProviderConfig(ApiModel):
     """Where a model is reached, and how."""
 
@@ -86,6 +97,8 @@ class ProviderConfig(ApiModel):
     """Longest wait for the first token, and between two chunks."""
     allowed_cidrs: tuple[str, ...] = Field((), alias="allowedCIDRs")
     """Non-public networks that may be dialled all the same."""
+    langchain: LangChainConfig | None = None
+    """For type `LangChain`. The types in `LANGCHAIN_TYPES` are reached through it as well, with settings of ours."""
 
 
 class ModelChoice(ApiModel):
@@ -264,9 +277,8 @@ def to_json(config: RuntimeConfig) -> bytes:
         del document["access"]
     if not config.model.fallbacks:
         del document["model"]["fallbacks"]
-    for provider in document["providers"].values():
-        if not provider["caFile"]:
-            del provider["caFile"]
+    for name, provider in config.providers.items():
+        _settle_provider(document["providers"][name], provider)
     for written, plugin in zip(document["plugins"], config.plugins, strict=True):
         _tidy(written, plugin)
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
@@ -278,6 +290,14 @@ def _tidy(written: dict[str, Any], plugin: PluginConfig) -> None:
         written["static"] = {"data": plugin.static.data}
     for name in unused_members(written):
         del written[name]
+
+
+def _settle_provider(written: dict[str, Any], provider: ProviderConfig) -> None:
+    if not provider.ca_file:
+        del written["caFile"]
+    # The options are free-form like the data of a static plugin.
+    if provider.langchain is not None:
+        written["langchain"]["options"] = provider.langchain.options
 
 
 def config_hash(document: bytes) -> str:

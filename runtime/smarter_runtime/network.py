@@ -1,11 +1,13 @@
 """Sockets for addresses that may be dialled: the very address of a connection is checked, whatever name led there."""
 
+import asyncio
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
-from smarter_crds.addresses import Network, may_be_dialled
+from smarter_crds.addresses import Network, may_be_dialled, networks
 
 AddrInfo = tuple[int, int, int, str, Any]
 
@@ -29,3 +31,18 @@ def socket_factory(allowed: tuple[Network, ...]) -> Callable[[AddrInfo], socket.
         return socket.socket(family, kind, protocol)
 
     return make
+
+
+async def check_host(url: str, allowed_cidrs: Iterable[str]) -> None:
+    """Look at the addresses of the host in `url`, for libraries that dial by themselves.
+
+    Raises:
+        AddressRefused: when one of them may not be dialled.
+        OSError: when the name has no address.
+    """
+    parts, allowed = urlsplit(url), networks(allowed_cidrs)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    found = await asyncio.get_running_loop().getaddrinfo(parts.hostname or "", port, type=socket.SOCK_STREAM)
+    for *_, address in found:
+        if not may_be_dialled(str(address[0]), allowed):
+            raise AddressRefused(str(address[0]))

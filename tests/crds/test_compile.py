@@ -39,7 +39,7 @@ def _read(model: Any, manifest: Manifest) -> Any:
 
 OPENAI = provider("openai", type="OpenAI", apiKeySecret={"name": "keys", "key": "openai"})
 NO_MODEL = changed(OPENAI, spec__defaultModel=None)
-WRONG_TYPE = provider("openai", type="Cohere")
+WRONG_MODEL = provider("openai", type="LangChain", langchain={"model": "bedrock"})
 
 
 @pytest.mark.parametrize(
@@ -114,14 +114,14 @@ WRONG_TYPE = provider("openai", type="Cohere")
         ),
         pytest.param(
             chatbot(model={"providerRef": {"name": "openai"}}),
-            [WRONG_TYPE],
+            [WRONG_MODEL],
             Problem(
                 "ProviderNotAccepted",
-                "Provider 'openai', named in `spec.model.providerRef`, is not accepted: `spec.type: Cohere` is not "
-                "supported yet; use `OpenAI` or `AzureOpenAI` or `OpenAICompatible` or `Mistral` or `Groq` or "
-                "`Together` or `Fireworks` or `DeepSeek` or `Ollama` or `Demo`.",
+                "Provider 'openai', named in `spec.model.providerRef`, is not accepted: `spec.langchain.model` "
+                "'bedrock' is not LangChain's provider, a colon and a model; write it like "
+                "`bedrock_converse:anthropic.claude-sonnet-4-6`.",
             ),
-            id="provider-not-supported",
+            id="provider-not-accepted",
         ),
         pytest.param(
             chatbot(model={"providerRef": {"name": "openai"}}),

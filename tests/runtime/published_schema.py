@@ -18,7 +18,7 @@ def faults(path: str, body: Body) -> list[str]:
     adapter, names = _published(is_responses)
     unknown = [f"unknown parameter {name}" for name in sorted(set(body) - names)]
     try:
-        _consume(adapter.validate_python(body))
+        consume(adapter.validate_python(body))
     except ValidationError as error:
         return [*unknown, str(error)[:500]]
     return [*unknown, *(_item_faults(body) if is_responses else _message_faults(body))]
@@ -36,14 +36,14 @@ def _published(is_responses: bool) -> tuple[TypeAdapter[Any], frozenset[str]]:
     return TypeAdapter(CompletionCreateParamsStreaming), known | OTHERS
 
 
-def _consume(value: Any) -> None:
+def consume(value: Any) -> None:
     """Look at everything: lists are validated when they are read."""
     if isinstance(value, Mapping):
         for member in value.values():
-            _consume(member)
+            consume(member)
     elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
         for member in value:
-            _consume(member)
+            consume(member)
 
 
 def _message_faults(body: Body) -> Iterator[str]:

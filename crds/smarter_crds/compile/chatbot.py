@@ -12,7 +12,13 @@ from smarter_crds.compile.exposure import Route, route, route_defaults, route_pr
 from smarter_crds.compile.model import Compiled, Platform, PlatformLimits, References, Settled
 from smarter_crds.compile.plugins import plugin_size
 from smarter_crds.compile.problems import Problem
-from smarter_crds.compile.providers import default_model, provider_config, provider_secrets, provider_warnings
+from smarter_crds.compile.providers import (
+    default_model,
+    needs_langchain,
+    provider_config,
+    provider_secrets,
+    provider_warnings,
+)
 from smarter_crds.compile.resolve import Resolved, bot_provider, fallback_providers, resolve_plugins
 from smarter_crds.compile.workload import pod_template_defaults, scaling_defaults, workload, workload_warnings
 from smarter_crds.limits import Limits
@@ -136,9 +142,13 @@ def _settled(bot: _Bot) -> Settled:
         issuer_ref=route.issuer_ref,
         gateway_ref=route.gateway_ref,
         autoscaling=pods.autoscaling,
-        image=pods.image,
+        image=pods.image or _langchain_image(bot),
         image_pull_secrets=pods.image_pull_secrets,
     )
+
+
+def _langchain_image(bot: _Bot) -> str:
+    return bot.platform.langchain_image if any(map(needs_langchain, bot.providers.values())) else ""
 
 
 def _defaults(bot: _Bot) -> ChatbotDefaults:

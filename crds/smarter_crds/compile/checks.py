@@ -10,7 +10,13 @@ from smarter_crds.chatbot import Chatbot, ModelParameters
 from smarter_crds.compile.allowed import forbidden
 from smarter_crds.compile.model import Platform, References
 from smarter_crds.compile.problems import Problem
-from smarter_crds.compile.providers import IGNORED_PARAMETERS, default_model, find_provider
+from smarter_crds.compile.providers import (
+    IGNORED_PARAMETERS,
+    UNKNOWN_EFFORTS,
+    default_model,
+    find_provider,
+    needs_langchain,
+)
 from smarter_crds.compile.support import CHATBOT, unsupported
 from smarter_crds.compile.workload import pods_without_store
 from smarter_crds.runtime_config import FUNCTION_TOOLS
@@ -95,6 +101,33 @@ def provider_heeds_what_is_set(chatbot: Chatbot, references: References, platfor
                 )
 
 
+def provider_knows_the_effort(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
+    for place, model in _models(chatbot):
+        provider = references.providers.get(model.provider_ref.name)
+        if provider is None or isinstance(provider, Problem):
+            continue
+        if model.reasoning_effort in UNKNOWN_EFFORTS.get(provider.spec.type, ()):
+            yield Problem(
+                "IgnoredByProvider",
+                f"`{place}.reasoningEffort: {model.reasoning_effort}` is unknown to Provider "
+                f"{provider.metadata.name!r}, which is of type `{provider.spec.type}`; choose another or remove it.",
+            )
+
+
+def the_platform_has_langchain(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
+    if platform.langchain_image or (chatbot.spec.runtime and chatbot.spec.runtime.image):
+        return
+    for place, model in _models(chatbot):
+        provider = find_provider(model.provider_ref.name, references, chatbot.metadata.namespace, place)
+        if not isinstance(provider, Problem) and needs_langchain(provider):
+            yield Problem(
+                "LangChainMissing",
+                f"Provider {provider.metadata.name!r}, named in `{place}.providerRef`, is of type "
+                f"`{provider.spec.type}`, which needs the runtime's image with LangChain, and the platform has none; "
+                "set `runtime.langchainImage` in the operator's values, or name another Provider.",
+            )
+
+
 def _models(chatbot: Chatbot) -> Iterator[tuple[str, ModelParameters]]:
     """Yield the models that may answer, each with its place in the spec."""
     yield "spec.model", chatbot.spec.model
@@ -111,6 +144,8 @@ CHECKS: tuple[Check, ...] = (
     tools_have_different_names,
     provider_and_model_are_known,
     provider_heeds_what_is_set,
+    provider_knows_the_effort,
+    the_platform_has_langchain,
 )
 
 

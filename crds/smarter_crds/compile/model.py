@@ -57,6 +57,8 @@ class Platform(ApiModel):
     """Answers under way per pod at which a bot with autoscaling that sets no target gets another pod."""
     allowed: Allowed = Allowed()
     """What users may add to pods and routes."""
+    langchain_image: str = ""
+    """Image of the runtime with LangChain; empty: no bot can use a Provider that needs it."""
     max_config_bytes: int = Field(1_000_000, ge=1)
     """Most bytes that a bot's ConfigMap may hold: the compressed config, and the last good one beside it."""
 
@@ -119,7 +121,7 @@ class Settled:
     autoscaling: Autoscaling | None = None
     """None: the number of pods is fixed."""
     image: str = ""
-    """Image of the bot's own choice; empty: the platform's."""
+    """Image of the bot's own choice, or the one with LangChain if the bot needs it; empty: the platform's."""
     image_pull_secrets: tuple[str, ...] = ()
 
 

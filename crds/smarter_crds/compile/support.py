@@ -166,13 +166,17 @@ PROVIDER: Mapping[str, Support] = {
     "type": only(
         "OpenAI",
         "AzureOpenAI",
-        "OpenAICompatible",
+        "Anthropic",
+        "Google",
         "Mistral",
         "Groq",
         "Together",
         "Fireworks",
+        "Cohere",
         "DeepSeek",
         "Ollama",
+        "OpenAICompatible",
+        "LangChain",
         "Demo",
     ),
     "baseUrl": YES,
@@ -190,7 +194,9 @@ PROVIDER: Mapping[str, Support] = {
     "caSecret.name": YES,
     "caSecret.key": YES,
     "allowedCIDRs": YES,
-    "langchain": NO,
+    "langchain": YES,
+    "langchain.model": YES,
+    "langchain.options": YES,
 }
 
 

@@ -30,13 +30,21 @@ class Lessons:
         is_refusal = error.get("code") in _REFUSED_CODES or parameter == _INCLUDE
         if parameter not in body or not is_refusal or parameter not in {*_OPTIONAL, *_RENAMED, _INCLUDE}:
             return False
-        self._parameters.setdefault((provider, str(body["model"])), set()).add(parameter)
-        extra = {"provider": provider, "model": body["model"], "parameter": parameter}
-        logger.warning("the model refuses a parameter, which is not sent any more", extra=extra)
+        self.forget(provider, str(body["model"]), parameter)
         return True
+
+    def forget(self, provider: str, model: str, parameter: str) -> None:
+        """Remember that `model` refuses `parameter`."""
+        self._parameters.setdefault((provider, model), set()).add(parameter)
+        extra = {"provider": provider, "model": model, "parameter": parameter}
+        logger.warning("the model refuses a parameter, which is not sent any more", extra=extra)
+
+    def refused(self, provider: str, model: str) -> frozenset[str]:
+        """Return what is not sent to `model` any more."""
+        return frozenset(self._parameters.get((provider, model), ()))
 
     def heeded(self, provider: str, body: dict[str, Any]) -> dict[str, Any]:
         """Return `body` without what the provider has refused of this model."""
-        refused = self._parameters.get((provider, str(body["model"])), set())
+        refused = self.refused(provider, str(body["model"]))
         kept = {name: value for name, value in body.items() if name not in refused}
         return kept | {_RENAMED[name]: body[name] for name in refused if name in _RENAMED and name in body}
