@@ -39,6 +39,9 @@ CONFIG_DIRECTORY = "/etc/smarter/config"
 SECRETS_DIRECTORY = "/etc/smarter/secrets"
 """Where the pod mounts the Secrets it needs; `apiKeyFile` is relative to it."""
 
+DATA_DIRECTORY = "/var/lib/smarter"
+"""Where the pod keeps conversations and usage of a bot without a Store; it outlives the container, not the pod."""
+
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 """Most bytes of a config before compression; a reader refuses to unfold more."""
 

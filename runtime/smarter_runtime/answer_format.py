@@ -21,6 +21,10 @@ class Outcome:
 class AnswerFormat(Protocol):
     """One answer in one format. The stream's parts are asked for in the order in which they are sent."""
 
+    @property
+    def id(self) -> str:
+        """The answer's name in all that is said of it."""
+
     def opening(self) -> bytes:
         """What a stream begins with, before there is anything to say."""
 

@@ -3,23 +3,31 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
+from smarter_crds.usage import UsageStatus
 from smarter_runtime.answer_format import AnswerFormat, Outcome
+from smarter_runtime.closing import Closing
 from smarter_runtime.conversation import Conversation, Round
+from smarter_runtime.conversations.talk import Talk
 from smarter_runtime.errors import ApiError, model_failure
 from smarter_runtime.events import Event, Finish, HandOver, ModelFailed, Text, ToolCall, ToolResult, Usage
+from smarter_runtime.metrics import known_tool
 from smarter_runtime.plan import Plan
 from smarter_runtime.services import Services
 from smarter_runtime.sse_writer import SseWriter
+from smarter_runtime.usage.tally import STATUS_OF, Tally
 
 logger = logging.getLogger(__name__)
 REASON = "smarter.reason"
+HEADERS = "smarter.headers"
+"""Where a request's scope holds headers that its response gets, whatever becomes of it."""
 # A client that reads nothing is not waited for when there is only an error left to tell.
 LAST_WORDS_SECONDS = 5
 
@@ -27,16 +35,19 @@ LAST_WORDS_SECONDS = 5
 class Meter:
     """Charges what an answer costs and counts what happens in it."""
 
-    def __init__(self, services: Services, plan: Plan) -> None:
+    def __init__(self, services: Services, plan: Plan, tally: Tally) -> None:
         self._services = services
         self._config = plan.bot.config
+        self._tally = tally
 
     def round_done(self, finished: Round) -> None:
         self._services.tokens.charge(finished.usage.total_tokens)
         self._services.metrics.round_done(finished, self._config)
+        self._tally.round_done(finished, None)
 
     def tool_done(self, result: ToolResult, seconds: float) -> None:
         self._services.metrics.tool_done(result, seconds, self._config)
+        self._tally.tool_done(known_tool(result.call.name, self._config), is_error=result.is_error)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +59,10 @@ class Job:
     stream: bool
     owner: str
     """Who may go on with the turn, if it ends for the client to run tools: the caller, as known to this bot."""
+    key: str = ""
+    """UID of the caller's ApiKey; empty for visitors."""
+    talk: Talk | None = None
+    """The stored conversation that it belongs to."""
 
 
 class AnswerResponse(Response):
@@ -59,21 +74,45 @@ class AnswerResponse(Response):
         self._plan = job.plan
         self._job = job
         self._started = time.perf_counter()
+        self._tally = _tally(job, services)
+        self._closing = Closing(services.keeping.recorder, self._tally, job.plan, job.talk, services.clock)
+        model = partial(services.providers.model, job.plan.bot.config)
+        self._conversation = Conversation(job.plan, model, Meter(services, job.plan, self._tally), services.retry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._services.places.one():
-            work = asyncio.create_task(self._work(scope, send))
-            gone = asyncio.create_task(_disconnected(receive))
-            try:
-                await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-                if work.done():
-                    await work
-                else:
-                    scope[REASON] = "client_gone"
-            finally:
-                work.cancel()
-                gone.cancel()
-                await asyncio.gather(work, gone, return_exceptions=True)
+        try:
+            with self._services.places.one():
+                self._closing.begin()
+                await self._closed(self._until_gone(scope, receive, send))
+        finally:
+            await self._closing.abandon()
+
+    async def _closed(self, answering: Awaitable[None]) -> None:
+        """Wait for the answer; what ends it otherwise than by its own last words ends the books, too."""
+        try:
+            await answering
+        except ApiError as error:
+            await self._end("Failed", error.code)
+            raise
+        except Exception:
+            await self._end("Failed", "internal_error")
+            raise
+        finally:
+            await self._end("Stopped")
+
+    async def _until_gone(self, scope: Scope, receive: Receive, send: Send) -> None:
+        work = asyncio.create_task(self._work(scope, send))
+        gone = asyncio.create_task(_disconnected(receive))
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                await work
+            else:
+                scope[REASON] = "client_gone"
+        finally:
+            work.cancel()
+            gone.cancel()
+            await asyncio.gather(work, gone, return_exceptions=True)
 
     async def _work(self, scope: Scope, send: Send) -> None:
         for plugin in self._plan.selected:
@@ -86,15 +125,12 @@ class AnswerResponse(Response):
             await self._send_document(scope, receive=_never, send=send, deadline=deadline)
 
     async def _send_document(self, scope: Scope, receive: Receive, send: Send, deadline: float) -> None:
-        texts: list[str] = []
         calls: tuple[ToolCall, ...] = ()
         usage, finish = Usage(), Finish("stop")
         try:
             async with asyncio.timeout_at(deadline), aclosing(self._events()) as events:
                 async for event in events:
-                    if isinstance(event, Text):
-                        texts.append(event.delta)
-                    elif isinstance(event, HandOver):
+                    if isinstance(event, HandOver):
                         calls = self._handed_over(event)
                     elif isinstance(event, Usage):
                         usage += event
@@ -102,8 +138,9 @@ class AnswerResponse(Response):
                         finish = event
         except (ModelFailed, TimeoutError) as error:
             raise self._api_error(error) from error
-        outcome = Outcome(finish_reason=finish.reason, usage=usage, text="".join(texts), calls=calls)
-        document = self._job.form.document(outcome)
+        await self._end(STATUS_OF.get(finish.reason, "Complete"))
+        text = self._conversation.spoken
+        document = self._job.form.document(Outcome(finish_reason=finish.reason, usage=usage, text=text, calls=calls))
         await Response(document, media_type="application/json")(scope, receive, send)
 
     async def _send_stream(self, scope: Scope, send: Send, deadline: float) -> None:
@@ -134,6 +171,8 @@ class AnswerResponse(Response):
                     usage += event
                 elif isinstance(event, Finish):
                     finish = event
+        # Whoever has the last piece can rely on the answer being kept.
+        await self._end(STATUS_OF.get(finish.reason, "Complete"))
         await writer.finish(finish.reason, usage)
 
     async def _fail(self, scope: Scope, writer: SseWriter, error: ApiError) -> None:
@@ -141,6 +180,7 @@ class AnswerResponse(Response):
         if not writer.is_started:
             raise error
         scope[REASON] = error.code
+        await self._end("Failed", error.code)
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
                 await writer.fail(error)
@@ -151,17 +191,18 @@ class AnswerResponse(Response):
         return self._services.unfinished.keep(event, self._job.owner)
 
     async def _events(self) -> AsyncGenerator[Event | HandOver, None]:
-        plan, services = self._plan, self._services
-        conversation = Conversation(
-            plan, lambda name: services.providers.model(plan.bot.config, name), Meter(services, plan), services.retry
-        )
+        metrics = self._services.metrics
         is_first = True
-        async with aclosing(conversation.answer()) as events:
+        async with aclosing(self._conversation.answer()) as events:
             async for event in events:
                 if is_first and isinstance(event, Text):
-                    services.metrics.first_token_seconds.observe(time.perf_counter() - self._started)
+                    metrics.first_token_seconds.observe(time.perf_counter() - self._started)
+                    self._tally.text()
                     is_first = False
                 yield event
+
+    async def _end(self, status: UsageStatus, reason: str = "") -> None:
+        await self._closing.end(status, reason, self._conversation.spoken)
 
     def _api_error(self, error: ModelFailed | TimeoutError) -> ApiError:
         if isinstance(error, TimeoutError):
@@ -170,6 +211,20 @@ class AnswerResponse(Response):
         extra = {"kind": error.kind, "detail": error.detail}
         logger.warning("the model failed", extra=extra)
         return model_failure(error)
+
+
+def _tally(job: Job, services: Services) -> Tally:
+    config = job.plan.bot.config
+    return Tally(
+        id=job.form.id,
+        bot=config.bot,
+        key=job.key,
+        client="" if job.key else job.plan.wishes.client_id,
+        started_at=services.clock(),
+        stream=job.stream,
+        provider=config.model.provider,
+        model=config.model.name,
+    )
 
 
 def _internal(error: Exception) -> ApiError:

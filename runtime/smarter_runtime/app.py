@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from smarter_runtime.answers import REASON
-from smarter_runtime.endpoints import chat, health, visitor
+from smarter_runtime.endpoints import chat, conversations, health, visitor
 from smarter_runtime.errors import ApiError
 from smarter_runtime.middleware import RequestMiddleware
 from smarter_runtime.services import Services
@@ -18,6 +18,10 @@ def create_api(services: Services) -> ASGIApp:
     app.post("/v1/chat/completions")(chat.chat_completions)
     app.get("/v1/models")(chat.models)
     app.post("/app/v1/session")(visitor.session)
+    app.get("/app/v1/conversations")(conversations.listed)
+    app.delete("/app/v1/conversations")(conversations.all_erased)
+    app.get("/app/v1/conversations/{id}")(conversations.read)
+    app.delete("/app/v1/conversations/{id}")(conversations.erased)
     app.get("/app/v1/config")(visitor.settings)
     app.get("/app/v1/theme.css")(visitor.theme)
     app.get("/app/assets/{name}")(visitor.asset)

@@ -120,6 +120,11 @@ class Conversation:
         self._fallback: ModelChoice | None = None
         self._spoken = ""
 
+    @property
+    def spoken(self) -> str:
+        """What was said so far."""
+        return self._spoken
+
     async def answer(self) -> AsyncGenerator[Event | HandOver, None]:
         """Yield text, reasoning and usage until the model answers without asking for a tool; `Finish` comes last.
 

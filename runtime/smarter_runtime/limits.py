@@ -59,6 +59,8 @@ class Places:
     def __init__(self, at_most: int) -> None:
         self._at_most = at_most
         self.taken = 0
+        self.given = 0
+        """How many answers were begun so far."""
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -71,6 +73,7 @@ class Places:
             message = "This chatbot is making as many answers as it can. Please try again in a moment."
             raise ApiError(503, "overloaded", message, headers={"Retry-After": "1"})
         self.taken += 1
+        self.given += 1
         try:
             yield
         finally:

@@ -57,6 +57,12 @@ class Metrics:
         self.reloads = Counter(
             "smarter_config_loads_total", "Config files read, by outcome.", ("result",), registry=self.registry
         )
+        self.usage_waiting = Gauge(
+            "smarter_usage_records_waiting", "Usage records that could not be written yet.", registry=self.registry
+        )
+        self.usage_lost = Counter(
+            "smarter_usage_records_lost_total", "Usage records that could never be written.", registry=self.registry
+        )
         self.api_keys = Gauge("smarter_api_keys", "ApiKeys that open the bot.", registry=self.registry)
         self.lag_seconds = Histogram(
             "smarter_event_loop_lag_seconds", "How late timers fire.", buckets=_LAG_SECONDS, registry=self.registry
@@ -66,9 +72,7 @@ class Metrics:
         return Histogram(name, text, labels, buckets=_SECONDS, registry=self.registry)
 
     def tool_done(self, result: ToolResult, seconds: float, config: RuntimeConfig) -> None:
-        # The model chooses the name: what is neither plugin nor function is counted under one label.
-        known = {each.name for each in config.plugins} | {FUNCTION_TOOLS[each] for each in config.functions}
-        plugin = result.call.name if result.call.name in known else "unknown"
+        plugin = known_tool(result.call.name, config)
         self.tool_calls.labels(plugin, "error" if result.is_error else "ok").inc()
         self.tool_seconds.labels(plugin).observe(seconds)
 
@@ -82,3 +86,9 @@ class Metrics:
 
     def text(self) -> bytes:
         return generate_latest(self.registry)
+
+
+def known_tool(name: str, config: RuntimeConfig) -> str:
+    """Return under which name a call is counted: the model chooses it, and what does not exist has one for all."""
+    known = {each.name for each in config.plugins} | {FUNCTION_TOOLS[each] for each in config.functions}
+    return name if name in known else "unknown"

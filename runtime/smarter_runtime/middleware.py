@@ -8,7 +8,7 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from smarter_runtime.answers import REASON
+from smarter_runtime.answers import HEADERS, REASON
 from smarter_runtime.logs import request_id
 from smarter_runtime.metrics import Metrics
 
@@ -41,7 +41,8 @@ class RequestMiddleware:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         id_ = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
-        token = request_id.set(id_)
+        # Not reset: each request has a task of its own, and what the server itself logs of it comes after us.
+        request_id.set(id_)
         status = 500
         started = time.perf_counter()
 
@@ -53,6 +54,8 @@ class RequestMiddleware:
                 headers["X-Request-ID"] = id_
                 for name, value in _ALWAYS.items():
                     headers.setdefault(name, value)
+                for name, value in scope.get(HEADERS, {}).items():
+                    headers[name] = value
             await send(message)
 
         is_counted = scope["path"].startswith(_COUNTED)
@@ -64,7 +67,6 @@ class RequestMiddleware:
             if is_counted:
                 self._metrics.in_flight.dec()
                 self._note(scope, status, time.perf_counter() - started)
-            request_id.reset(token)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         reason = scope.get(REASON, "ok")

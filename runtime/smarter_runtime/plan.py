@@ -9,7 +9,7 @@ from smarter_runtime.bot import Bot
 from smarter_runtime.events import Message, ToolCall, ToolOffer
 from smarter_runtime.models import ANY_TOOL, JsonFormat, ModelRequest, Parameters
 from smarter_runtime.prompt import first_kept, prompt
-from smarter_runtime.selection import select
+from smarter_runtime.selection import Found, Selected, select
 from smarter_runtime.tools import Claims
 
 
@@ -41,6 +41,8 @@ class Begun:
     """Names of the tools that were called."""
     calls_left: int | None = None
     """How many more of our own tools may be called; None: the turn begins now."""
+    found: tuple[Found, ...] | None = None
+    """What the messages before the question brought in, where that is remembered; None: it is found anew."""
 
 
 _NOTHING_BEGUN = Begun()
@@ -58,6 +60,10 @@ class Plan:
     """Names of the tools that the model may call."""
     wishes: Wishes
     begun: Begun = _NOTHING_BEGUN
+    selection: tuple[Selected, ...] = ()
+    """The selected plugins, with the messages that brought them in."""
+    kept_from: int = 0
+    """Index of the first message of the history that the model still reads."""
 
     @property
     def client_tools(self) -> frozenset[str]:
@@ -130,7 +136,8 @@ def plan(
 ) -> Plan:
     """Return the plan of the answer to the last message of `history`: a question, or results of the client's tools."""
     config, history, since = bot.config, *_turn(history)
-    selected = select(bot.selectors, history, config.limits.max_selected_plugins)
+    first = 0 if begun.found is None else len(history) - 1
+    selected = select(bot.selectors, history, config.limits.max_selected_plugins, begun.found or (), first)
     kept_from = first_kept(history, max_history_characters)
     names = frozenset(each.plugin.name for each in selected) | _offered_always(config) | bot.functions
     return Plan(
@@ -141,6 +148,8 @@ def plan(
         offered=bot.toolbox.usable(names, wishes.claims),
         wishes=wishes,
         begun=begun,
+        selection=selected,
+        kept_from=kept_from,
     )
 
 

@@ -80,8 +80,7 @@ class Runtime:
             for task in background:
                 task.cancel()
             await asyncio.gather(status, *background, return_exceptions=True)
-            await self._services.providers.close()
-            await self._services.connectors.close()
+            await self._services.close()
 
     async def refresh(self) -> None:
         """Take changed keys and a changed config into service."""

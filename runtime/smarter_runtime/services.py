@@ -13,6 +13,7 @@ from smarter_runtime.call_ids import CallIds
 from smarter_runtime.configs import Configs
 from smarter_runtime.errors import NO_RETRY, ApiError
 from smarter_runtime.fallbacks import RetryPolicy
+from smarter_runtime.keeping import Keeping, keeping
 from smarter_runtime.limits import DailyTokens, Places, utc_now
 from smarter_runtime.metrics import Metrics
 from smarter_runtime.models.providers import Providers
@@ -44,10 +45,17 @@ class Services:
     places: Places
     unfinished: UnfinishedTurns
     metrics: Metrics
+    keeping: Keeping
     clock: Callable[[], datetime] = utc_now
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     assets: dict[str, Asset] = field(default_factory=assets)
     is_draining: bool = False
+
+    async def close(self) -> None:
+        """Finish what is kept, and let go of everything."""
+        await self.keeping.close()
+        await self.providers.close()
+        await self.connectors.close()
 
     def bot(self) -> Bot:
         """Return the bot in service.
@@ -78,6 +86,7 @@ class Services:
 def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Services:
     connectors = Connectors({})
     signing_key = SigningKey(settings.secrets_directory)
+    metrics = Metrics()
     return Services(
         settings=settings,
         configs=Configs(settings.config_directory, clock, _platform(settings, clock, connectors)),
@@ -89,7 +98,8 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
         tokens=DailyTokens(clock),
         places=Places(settings.max_streams),
         unfinished=UnfinishedTurns(CallIds(signing_key), clock),
-        metrics=Metrics(),
+        metrics=metrics,
+        keeping=keeping(settings.data_directory, metrics),
         clock=clock,
     )
 

@@ -19,6 +19,9 @@ class Settings(BaseSettings):
     secrets_directory: Path = Path(runtime_config.SECRETS_DIRECTORY)
     """Folder below which the config's `apiKeyFile` paths lie (the mounted Secrets)."""
 
+    data_directory: Path | None = Path(runtime_config.DATA_DIRECTORY)
+    """Folder of the embedded store, which survives the process there; unset or not writable: it is in memory."""
+
     pod_uid: str = ""
     """UID of this pod (downward API), shown on `/status`."""
 
@@ -45,6 +48,9 @@ class Settings(BaseSettings):
 
     max_history_characters: int = Field(200_000, ge=1000)
     """A longer conversation is shortened by its oldest turns before the model sees it."""
+
+    conversation_wait_seconds: float = Field(5, ge=0)
+    """How long a request to a stored conversation waits for the answer before it; then it is refused with 409."""
 
     session_seconds: int = 900
     """How long a visitor's session token is good."""

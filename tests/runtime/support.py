@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from runtime.books import Books
 from runtime.published_schema import faults
 from smarter_crds.runtime_config import (
     AppConfig,
@@ -130,6 +131,11 @@ class Running:
         await response.read()
         return response
 
+    async def reload(self, document: RuntimeConfig) -> None:
+        """Put another config into service."""
+        write(self.directory / "config", document)
+        await self.runtime.refresh()
+
     async def status(self) -> dict[str, Any]:
         async with self.http.get(f"{self.status_url}/status") as response:
             found: dict[str, Any] = await response.json()
@@ -151,6 +157,7 @@ async def running(
     chosen = Settings(
         config_directory=directory / "config",
         secrets_directory=directory / "secrets",
+        data_directory=directory / "data",
         pod_uid="pod-1",
         host="127.0.0.1",
         **settings,
@@ -159,18 +166,20 @@ async def running(
     parts.retry = RetryPolicy(delay_seconds=0, max_delay_seconds=0.5)
     runtime = Runtime(parts)
     await runtime.refresh()
-    async with (
-        listening(create_api(parts)) as url,
-        listening(create_status(parts)) as status_url,
-        aiohttp.ClientSession() as http,
-    ):
-        served = Running(url, status_url, parts, runtime, directory, http)
-        served.token = await served.session() if parts.configs.bot else ""
-        try:
+    books = Books(create_api(parts))
+    try:
+        books.open(parts)
+        async with (
+            listening(books) as url,
+            listening(create_status(parts)) as status_url,
+            aiohttp.ClientSession() as http,
+        ):
+            served = Running(url, status_url, parts, runtime, directory, http)
+            served.token = await served.session() if parts.configs.bot else ""
             yield served
-        finally:
-            await parts.providers.close()
-            await parts.connectors.close()
+        await books.check(parts)
+    finally:
+        await parts.close()
 
 
 @asynccontextmanager
@@ -239,13 +248,20 @@ async def scripted(*replies: Reply) -> AsyncIterator[ScriptedProvider]:
 
 @asynccontextmanager
 async def played(
-    directory: Path, *replies: Reply, provider: dict[str, Any] | None = None, **changes: Any
+    directory: Path,
+    *replies: Reply,
+    provider: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> AsyncIterator[tuple[Running, ScriptedProvider]]:
-    """Serve a bot whose provider plays `replies`; `provider` and `changes` are fields of the configs."""
+    """Serve a bot whose provider plays `replies`; `provider` and `changes` are fields of the configs.
+
+    `settings` are those of the process.
+    """
     async with AsyncExitStack() as stack:
         script = await stack.enter_async_context(scripted(*replies))
         document = config(providers=script.config(**provider or {}), **changes)
-        yield await stack.enter_async_context(running(directory, document)), script
+        yield await stack.enter_async_context(running(directory, document, **settings or {})), script
 
 
 def delta(finish_reason: str | None = None, **fields: Any) -> dict[str, Any]:

@@ -12,13 +12,17 @@ from fastapi import Request
 from smarter_runtime import services as parts
 from smarter_runtime.access import Caller
 from smarter_runtime.answer_format import AnswerFormat
-from smarter_runtime.answers import Job
+from smarter_runtime.answers import HEADERS, Job
 from smarter_runtime.bot import Bot
+from smarter_runtime.closing import RESERVE_SECONDS
+from smarter_runtime.conversations import Question
+from smarter_runtime.conversations.talk import HEADER, Talk, new_message, opened, owner_digest
 from smarter_runtime.endpoints.body import json_body
 from smarter_runtime.events import ToolCall
 from smarter_runtime.inbound import Ask, Reader
-from smarter_runtime.plan import plan
+from smarter_runtime.plan import Begun, Plan, plan
 from smarter_runtime.services import Services
+from smarter_runtime.unfinished import Resumed
 
 LONG_CHARACTERS = 20_000
 
@@ -27,6 +31,7 @@ LONG_CHARACTERS = 20_000
 class Asking:
     """A request that is understood and may be answered."""
 
+    request: Request
     services: Services
     bot: Bot
     caller: Caller
@@ -39,15 +44,39 @@ class Asking:
 
     async def job(self, form: AnswerFormat) -> Job:
         """Plan the answer."""
+        talk = await self._talk(form.id)
+        chosen = await self._plan(talk) if talk is None else await talk.guarded(self._plan(talk))
+        key = self.caller.key.uid if self.caller.key else ""
+        return Job(plan=chosen, form=form, stream=self.ask.stream, owner=self.owner, key=key, talk=talk)
+
+    async def _talk(self, answer_id: str) -> Talk | None:
+        """Begin a turn of the stored conversation that the request names; None: it names none."""
+        header = self.request.headers.get(HEADER)
+        if header is None:
+            return None
+        settings, now_ms = self.services.settings, int(self.now.timestamp() * 1000)
+        question = Question(
+            owner=owner_digest(self.owner),
+            text=new_message(self.ask),
+            answer_id=answer_id,
+            now_ms=now_ms,
+            until_ms=now_ms + 1000 * (self.bot.config.limits.max_answer_seconds + RESERVE_SECONDS),
+        )
+        store = self.services.keeping.conversations
+        talk = await opened(store, header, question, settings.conversation_wait_seconds)
+        # Also with an error: whoever tries again shall do so in the same conversation.
+        self.request.scope[HEADERS] = {HEADER: talk.id}
+        return talk
+
+    async def _plan(self, talk: Talk | None) -> Plan:
         services, ask = self.services, self.ask
-        resumed = services.unfinished.resumed(ask.messages, self.owner)
+        before = services.unfinished.resumed(ask.messages, self.owner) if talk is None else _remembered(talk)
         wishes = replace(ask.wishes, client_id=services.sessions.pseudonym(self.caller.id))
         most = services.settings.max_history_characters
-        planning = partial(plan, self.bot, resumed.messages, wishes, most, self.now, resumed.begun)
+        planning = partial(plan, self.bot, before.messages, wishes, most, self.now, before.begun)
         # Looking for many terms in a long conversation takes a while; the streams of others go on meanwhile.
-        is_long = sum(len(message.text) for message in resumed.messages) > LONG_CHARACTERS
-        chosen = await asyncio.to_thread(planning) if is_long else planning()
-        return Job(plan=chosen, form=form, stream=ask.stream, owner=self.owner)
+        is_long = sum(len(message.text) for message in before.messages) > LONG_CHARACTERS
+        return await asyncio.to_thread(planning) if is_long else planning()
 
 
 async def asking(request: Request, read: Callable[[Any, Reader], Ask]) -> Asking:
@@ -61,12 +90,16 @@ async def asking(request: Request, read: Callable[[Any, Reader], Ask]) -> Asking
     caller = services.caller(request, bot)
     ask = read(await json_body(request, services.settings), _reader(services, bot, caller))
     services.tokens.check(bot.config.limits.tokens_per_day)
-    return Asking(services=services, bot=bot, caller=caller, ask=ask, now=services.clock())
+    return Asking(request=request, services=services, bot=bot, caller=caller, ask=ask, now=services.clock())
 
 
 def owner(bot: Bot, caller: Caller) -> str:
     """Return who asks, told apart from those who ask another bot."""
     return f"{bot.config.bot.uid}/{caller.id}"
+
+
+def _remembered(talk: Talk) -> Resumed:
+    return Resumed(talk.history(), Begun(found=talk.found()))
 
 
 def _reader(services: Services, bot: Bot, caller: Caller) -> Reader:

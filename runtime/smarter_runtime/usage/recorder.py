@@ -1,0 +1,87 @@
+"""Notes answers as they begin and end, beside the requests: what cannot be written waits, and no answer fails of it."""
+
+import asyncio
+import logging
+import sqlite3
+
+from smarter_crds.usage import UsageRecord
+from smarter_runtime.metrics import Metrics
+from smarter_runtime.usage import Entry, entry
+from smarter_runtime.usage.sqlite import SqliteUsage
+
+logger = logging.getLogger(__name__)
+
+GATHER_SECONDS = 0.05
+"""How long the beginning of an answer may wait for company: a short answer is written once."""
+AGAIN_SECONDS = 1.0
+WAIT_SECONDS = 1.0
+"""How long the end of an answer may wait until it is noted."""
+MOST_WAITING = 10_000
+"""Records held in memory while nothing can be written; the oldest are lost beyond it."""
+
+
+class Recorder:
+    """Writes to the embedded store, which survives the process."""
+
+    def __init__(self, usage: SqliteUsage, metrics: Metrics) -> None:
+        self._usage = usage
+        self._metrics = metrics
+        self._waiting: dict[str, Entry] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self.written = asyncio.Event()
+        """Set whenever something was written."""
+
+    def begin(self, record: UsageRecord, until_ms: int) -> None:
+        """Note what holds if the answer never ends."""
+        self._waiting[record.id] = entry(record, until_ms)
+        self._flush_after(GATHER_SECONDS)
+
+    async def end(self, record: UsageRecord) -> None:
+        """Note what an answer has used; it is written when this returns, unless the store is slow or broken."""
+        self._waiting[record.id] = entry(record)
+        # The write goes on by itself when it takes longer.
+        await asyncio.wait([self._flush()], timeout=WAIT_SECONDS)
+
+    async def close(self) -> None:
+        """Write what waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._waiting:
+            await asyncio.wait([self._flush()], timeout=WAIT_SECONDS)
+
+    def _flush_after(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._flush)
+
+    def _flush(self) -> asyncio.Future[None]:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        batch, self._waiting = self._waiting, {}
+        try:
+            future = self._usage.submit(list(batch.values()))
+        except sqlite3.Error as error:
+            future = asyncio.get_running_loop().create_future()
+            future.set_exception(error)
+        future.add_done_callback(lambda done: self._flushed(batch, done))
+        return future
+
+    def _flushed(self, batch: dict[str, Entry], done: asyncio.Future[None]) -> None:
+        error = None if done.cancelled() else done.exception()
+        if error is None:
+            self.written.set()
+        else:
+            logger.error("usage records cannot be written", extra={"records": len(batch), "text": str(error)})
+            # What was noted meanwhile is newer.
+            self._waiting = batch | self._waiting
+            self._drop_oldest()
+            self._flush_after(AGAIN_SECONDS)
+        self._metrics.usage_waiting.set(len(self._waiting))
+
+    def _drop_oldest(self) -> None:
+        surplus = len(self._waiting) - MOST_WAITING
+        if surplus > 0:
+            for id_ in list(self._waiting)[:surplus]:
+                del self._waiting[id_]
+            self._metrics.usage_lost.inc(surplus)
+            logger.error("usage records are lost: they could not be written for too long", extra={"records": surplus})
