@@ -16,6 +16,7 @@ def create_api(services: Services) -> ASGIApp:
     """Build the application from ready-made parts, so that a test can hand in its own."""
     app = _application(services)
     app.post("/v1/chat/completions")(chat.chat_completions)
+    app.post("/v1/responses")(chat.responses)
     app.get("/v1/models")(chat.models)
     app.post("/app/v1/session")(visitor.session)
     app.get("/app/v1/conversations")(conversations.listed)

@@ -53,10 +53,12 @@ class UnfinishedTurns:
             for number, call in enumerate(hand_over.calls)
         )
 
-    def is_issued(self, call: ToolCall, owner: str) -> bool:
-        return self._ids.read(call.id, call.name, owner) is not None
+    def turn_of(self, call: ToolCall, owner: str) -> str | None:
+        """Return which answer to `owner` the call came from; None: it came from none."""
+        id_ = self._ids.read(call.id, call.name, owner)
+        return id_.turn if id_ else None
 
-    def resumed(self, messages: Sequence[Message], owner: str) -> Resumed:
+    def resumed(self, messages: Sequence[Message], places: Sequence[str], owner: str) -> Resumed:
         """Put back what was kept of the turns in `messages`, whose calls were all issued to `owner`.
 
         Of a turn that is over, the client's own part is enough.
@@ -67,7 +69,7 @@ class UnfinishedTurns:
         self._tidy()
         result: list[Message] = []
         begun = Begun()
-        for group in _groups(messages):
+        for group in _groups(messages, places):
             ids = [self._ids.read(call.id, call.name, owner) for call in group.calls]
             found = self._found(ids, group.place) if ids else None
             if found is None and group.is_open and any(id_ and id_.needs_results for id_ in ids):
@@ -110,14 +112,14 @@ class _Group:
         return self.messages[0].tool_calls
 
 
-def _groups(messages: Sequence[Message]) -> Iterator[_Group]:
+def _groups(messages: Sequence[Message], places: Sequence[str]) -> Iterator[_Group]:
     last_question = max((index for index, each in enumerate(messages) if each.role == "user"), default=-1)
     index = 0
     while index < len(messages):
         end = index + 1
         while messages[index].tool_calls and end < len(messages) and messages[end].role == "tool":
             end += 1
-        yield _Group(f"messages[{index}].tool_calls", tuple(messages[index:end]), index > last_question)
+        yield _Group(places[index], tuple(messages[index:end]), index > last_question)
         index = end
 
 

@@ -70,7 +70,7 @@ class Asking:
 
     async def _plan(self, talk: Talk | None) -> Plan:
         services, ask = self.services, self.ask
-        before = services.unfinished.resumed(ask.messages, self.owner) if talk is None else _remembered(talk)
+        before = _remembered(talk) if talk else services.unfinished.resumed(ask.messages, ask.places, self.owner)
         wishes = replace(ask.wishes, client_id=services.sessions.pseudonym(self.caller.id))
         most = services.settings.max_history_characters
         planning = partial(plan, self.bot, before.messages, wishes, most, self.now, before.begun)
@@ -103,15 +103,15 @@ def _remembered(talk: Talk) -> Resumed:
 
 
 def _reader(services: Services, bot: Bot, caller: Caller) -> Reader:
-    def is_issued(call: ToolCall) -> bool:
-        return services.unfinished.is_issued(call, owner(bot, caller))
+    def turn_of(call: ToolCall) -> str | None:
+        return services.unfinished.turn_of(call, owner(bot, caller))
 
     return Reader(
         has_key=caller.key is not None,
         model=bot.config.model.name,
         bot=bot.config.bot.name,
         own_tools=bot.toolbox.names,
-        is_issued=is_issued,
+        turn_of=turn_of,
         max_prompt_characters=bot.config.limits.max_prompt_characters,
         max_messages=services.settings.max_messages,
         max_context_characters=services.settings.max_history_characters,

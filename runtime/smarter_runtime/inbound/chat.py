@@ -44,8 +44,10 @@ def chat_request(body: Any, reader: Reader) -> Ask:
     """
     given = fields(body, TABLE, reader)
     stream = bool(flag(given, "stream"))
+    read = messages(given.get("messages"), reader)
     return Ask(
-        messages=messages(given.get("messages"), reader),
+        messages=tuple(each.message for each in read),
+        places=tuple(each.place for each in read),
         wishes=_wishes(given, reader),
         stream=stream,
         include_usage=includes_usage(given.get("stream_options"), stream),

@@ -1,6 +1,7 @@
 """The conversation of a request, message by message."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from smarter_runtime.errors import ApiError, invalid
@@ -17,7 +18,15 @@ _TOOL_FIELDS = _FIELDS | {"tool_call_id"}
 MAX_CALLS = 128
 
 
-def messages(value: Any, reader: Reader) -> tuple[Message, ...]:
+@dataclass(frozen=True)
+class Placed:
+    """A message, and where it stands in the request."""
+
+    place: str
+    message: Message
+
+
+def messages(value: Any, reader: Reader) -> tuple[Placed, ...]:
     """Return the messages of ChatCompletions.
 
     Raises:
@@ -26,7 +35,8 @@ def messages(value: Any, reader: Reader) -> tuple[Message, ...]:
     if not isinstance(value, list) or not value:
         raise invalid("`messages` must be a list with at least one message.", "messages")
     check_count(len(value), "messages", reader)
-    read = tuple(_message(each, f"messages[{index}]", reader) for index, each in enumerate(value))
+    places = [f"messages[{index}]" for index in range(len(value))]
+    read = tuple(Placed(place, _message(each, place, reader)) for each, place in zip(value, places, strict=True))
     check(read, "messages", reader)
     return read
 
@@ -37,35 +47,36 @@ def check_count(count: int, place: str, reader: Reader) -> None:
         raise invalid(text_, place, "too_many_messages")
 
 
-def check(read: Sequence[Message], place: str, reader: Reader) -> None:
+def check(read: Sequence[Placed], whole: str, reader: Reader) -> None:
     """Compare the conversation as a whole with what can be answered."""
-    if read[-1].role not in ("user", "tool"):
-        raise invalid("The last message must be the user's, or a tool's result.", f"{place}[{len(read) - 1}].role")
-    for index, message in enumerate(read):
-        if message.role == "user" and len(message.text) > reader.max_prompt_characters:
-            said = f"A message may have {reader.max_prompt_characters} characters; this one has {len(message.text)}."
-            raise invalid(said, f"{place}[{index}].content", "prompt_too_long")
-    context = sum(len(message.text) for message in read if message.role == "system")
+    if read[-1].message.role not in ("user", "tool"):
+        raise invalid("The last message must be the user's, or a tool's result.", f"{read[-1].place}.role")
+    for each in read:
+        size = len(each.message.text)
+        if each.message.role == "user" and size > reader.max_prompt_characters:
+            said = f"A message may have {reader.max_prompt_characters} characters; this one has {size}."
+            raise invalid(said, f"{each.place}.content", "prompt_too_long")
+    context = sum(len(each.message.text) for each in read if each.message.role == "system")
     if context > reader.max_context_characters:
         said = f"System and developer messages may have {reader.max_context_characters} characters together."
-        raise invalid(said, place, "prompt_too_long")
-    _check_calls(read, place)
+        raise invalid(said, whole, "prompt_too_long")
+    _check_calls(read, whole)
 
 
-def _check_calls(read: Sequence[Message], place: str) -> None:
+def _check_calls(read: Sequence[Placed], whole: str) -> None:
     """Every call must have its result, and every result its call: models refuse anything else."""
     open_calls: set[str] = set()
-    for index, message in enumerate(read):
-        if message.role == "tool":
-            if message.tool_call_id not in open_calls:
-                raise unknown_call(f"{place}[{index}]")
-            open_calls.remove(message.tool_call_id)
+    for each in read:
+        if each.message.role == "tool":
+            if each.message.tool_call_id not in open_calls:
+                raise unknown_call(each.place)
+            open_calls.remove(each.message.tool_call_id)
             continue
         if open_calls:
-            raise _unanswered(open_calls, f"{place}[{index}]")
-        open_calls = {call.id for call in message.tool_calls}
+            raise _unanswered(open_calls, each.place)
+        open_calls = {call.id for call in each.message.tool_calls}
     if open_calls:
-        raise _unanswered(open_calls, place)
+        raise _unanswered(open_calls, whole)
 
 
 def unknown_call(place: str) -> ApiError:
@@ -159,6 +170,6 @@ def issued_call(call: ToolCall, place: str, reader: Reader) -> ToolCall:
     Raises:
         ApiError: when its id is made up, somebody else's, or that of another tool.
     """
-    if not reader.is_issued(call):
+    if reader.turn_of(call) is None:
         raise invalid(f"`{place}` is a tool call that this API did not issue.", place, "unknown_tool_call")
     return call
