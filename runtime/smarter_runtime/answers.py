@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from smarter_crds.usage import UsageStatus
 from smarter_runtime.answer_format import AnswerFormat, Outcome
+from smarter_runtime.clients import is_done_for_client
 from smarter_runtime.closing import Closing
 from smarter_runtime.conversation import Conversation, Round
 from smarter_runtime.conversations.talk import Talk
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 REASON = "smarter.reason"
 HEADERS = "smarter.headers"
 """Where a request's scope holds headers that its response gets, whatever becomes of it."""
+CLIENT_GONE = "client_gone"
 # A client that reads nothing is not waited for when there is only an error left to tell.
 LAST_WORDS_SECONDS = 5
 
@@ -80,17 +82,33 @@ class AnswerResponse(Response):
         self._conversation = Conversation(job.plan, model, Meter(services, job.plan, self._tally), services.retry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def for_client() -> None:
+            if not await is_done_for_client(self._work(scope, send), receive):
+                scope[REASON] = CLIENT_GONE
+
+        await self._kept(for_client)
+
+    async def make(self, scope: Scope, send: Send, heard: Callable[[], Awaitable[None]]) -> None:
+        """Make the answer, whether anybody waits for it or not; its place is free once it was `heard`."""
+
+        async def work() -> None:
+            await self._work(scope, send)
+            await heard()
+
+        await self._kept(work)
+
+    async def _kept(self, answering: Callable[[], Awaitable[None]]) -> None:
+        """Answer and keep books; what ends an answer otherwise than by its own last words ends the books, too."""
         try:
             with self._services.places.one():
                 self._closing.begin()
-                await self._closed(self._until_gone(scope, receive, send))
+                await self._closed(answering)
         finally:
             await self._closing.abandon()
 
-    async def _closed(self, answering: Awaitable[None]) -> None:
-        """Wait for the answer; what ends it otherwise than by its own last words ends the books, too."""
+    async def _closed(self, answering: Callable[[], Awaitable[None]]) -> None:
         try:
-            await answering
+            await answering()
         except ApiError as error:
             await self._end("Failed", error.code)
             raise
@@ -99,20 +117,6 @@ class AnswerResponse(Response):
             raise
         finally:
             await self._end("Stopped")
-
-    async def _until_gone(self, scope: Scope, receive: Receive, send: Send) -> None:
-        work = asyncio.create_task(self._work(scope, send))
-        gone = asyncio.create_task(_disconnected(receive))
-        try:
-            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                await work
-            else:
-                scope[REASON] = "client_gone"
-        finally:
-            work.cancel()
-            gone.cancel()
-            await asyncio.gather(work, gone, return_exceptions=True)
 
     async def _work(self, scope: Scope, send: Send) -> None:
         for plugin in self._plan.selected:
@@ -229,11 +233,6 @@ def _tally(job: Job, services: Services) -> Tally:
 
 def _internal(error: Exception) -> ApiError:
     return ApiError(500, "internal_error", "Something went wrong inside the chatbot. Please try again.")
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _never() -> dict[str, str]:

@@ -8,6 +8,7 @@ from fastapi import Request
 
 from smarter_runtime.access import Caller, caller
 from smarter_runtime.api_keys import ApiKeys
+from smarter_runtime.background import Background
 from smarter_runtime.bot import Bot
 from smarter_runtime.call_ids import CallIds
 from smarter_runtime.configs import Configs
@@ -18,6 +19,7 @@ from smarter_runtime.limits import DailyTokens, Places, utc_now
 from smarter_runtime.metrics import Metrics
 from smarter_runtime.models.providers import Providers
 from smarter_runtime.page import Asset, assets
+from smarter_runtime.recordings import Recordings
 from smarter_runtime.sessions import Sessions
 from smarter_runtime.settings import Settings
 from smarter_runtime.signing_key import SigningKey
@@ -44,8 +46,10 @@ class Services:
     tokens: DailyTokens
     places: Places
     unfinished: UnfinishedTurns
+    recordings: Recordings
     metrics: Metrics
     keeping: Keeping
+    background: Background = field(default_factory=Background)
     clock: Callable[[], datetime] = utc_now
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     assets: dict[str, Asset] = field(default_factory=assets)
@@ -53,6 +57,7 @@ class Services:
 
     async def close(self) -> None:
         """Finish what is kept, and let go of everything."""
+        await self.background.close()
         await self.keeping.close()
         await self.providers.close()
         await self.connectors.close()
@@ -98,6 +103,7 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
         tokens=DailyTokens(clock),
         places=Places(settings.max_streams),
         unfinished=UnfinishedTurns(CallIds(signing_key), clock),
+        recordings=Recordings(clock),
         metrics=metrics,
         keeping=keeping(settings.data_directory, metrics),
         clock=clock,

@@ -7,12 +7,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from fastapi import Request
+from fastapi import Request, Response
 
 from smarter_runtime import services as parts
 from smarter_runtime.access import Caller
 from smarter_runtime.answer_format import AnswerFormat
-from smarter_runtime.answers import HEADERS, Job
+from smarter_runtime.answers import HEADERS, AnswerResponse, Job
 from smarter_runtime.bot import Bot
 from smarter_runtime.closing import RESERVE_SECONDS
 from smarter_runtime.conversations import Question
@@ -21,6 +21,7 @@ from smarter_runtime.endpoints.body import json_body
 from smarter_runtime.events import ToolCall
 from smarter_runtime.inbound import Ask, Reader
 from smarter_runtime.plan import Begun, Plan, plan
+from smarter_runtime.repeats import Once, RepeatableResponse, once
 from smarter_runtime.services import Services
 from smarter_runtime.unfinished import Resumed
 
@@ -37,13 +38,25 @@ class Asking:
     caller: Caller
     ask: Ask
     now: datetime
+    once: Once | None
+    """Set where the client wants one answer however often it asks."""
 
     @property
     def owner(self) -> str:
         return owner(self.bot, self.caller)
 
-    async def job(self, form: AnswerFormat) -> Job:
-        """Plan the answer."""
+    async def response(self, form: AnswerFormat) -> Response:
+        """Return what makes the answer while it is sent, or repeats it."""
+
+        async def new() -> AnswerResponse:
+            return AnswerResponse(self.services, await self._job(form))
+
+        if self.once is None:
+            return await new()
+        return RepeatableResponse(self.services, self.request, self.once, new)
+
+    async def _job(self, form: AnswerFormat) -> Job:
+        self.services.tokens.check(self.bot.config.limits.tokens_per_day)
         talk = await self._talk(form.id)
         chosen = await self._plan(talk) if talk is None else await talk.guarded(self._plan(talk))
         key = self.caller.key.uid if self.caller.key else ""
@@ -88,9 +101,17 @@ async def asking(request: Request, read: Callable[[Any, Reader], Ask]) -> Asking
     services = parts.of(request)
     bot = services.answering_bot()
     caller = services.caller(request, bot)
-    ask = read(await json_body(request, services.settings), _reader(services, bot, caller))
-    services.tokens.check(bot.config.limits.tokens_per_day)
-    return Asking(request=request, services=services, bot=bot, caller=caller, ask=ask, now=services.clock())
+    body = await json_body(request, services.settings)
+    ask = read(body.value, _reader(services, bot, caller))
+    return Asking(
+        request=request,
+        services=services,
+        bot=bot,
+        caller=caller,
+        ask=ask,
+        now=services.clock(),
+        once=once(request, body.raw, owner(bot, caller)),
+    )
 
 
 def owner(bot: Bot, caller: Caller) -> str:

@@ -1,6 +1,7 @@
 """Request bodies, bounded in size and in time."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -10,8 +11,16 @@ from smarter_runtime.errors import ApiError, invalid
 from smarter_runtime.settings import Settings
 
 
-async def json_body(request: Request, settings: Settings) -> Any:
-    """Return the parsed body.
+@dataclass(frozen=True)
+class Body:
+    """A request's body."""
+
+    raw: bytes
+    value: Any
+
+
+async def json_body(request: Request, settings: Settings) -> Body:
+    """Return the body, which is JSON.
 
     Raises:
         ApiError: 413, 408, 415 or 400.
@@ -25,7 +34,7 @@ async def json_body(request: Request, settings: Settings) -> Any:
     except TimeoutError as error:
         raise ApiError(408, "request_timeout", "The request's body did not arrive in time.") from error
     try:
-        return orjson.loads(body)
+        return Body(body, orjson.loads(body))
     except orjson.JSONDecodeError as error:
         raise invalid("The body is no valid JSON.", code="invalid_json") from error
 

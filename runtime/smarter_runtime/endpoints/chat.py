@@ -5,7 +5,6 @@ import secrets
 from fastapi import Request, Response
 
 from smarter_runtime import services as parts
-from smarter_runtime.answers import AnswerResponse
 from smarter_runtime.endpoints.asking import asking
 from smarter_runtime.inbound.chat import chat_request
 from smarter_runtime.inbound.responses import responses_request
@@ -18,13 +17,13 @@ async def chat_completions(request: Request) -> Response:
     created = int(asked.now.timestamp())
     id_ = f"chatcmpl-{secrets.token_hex(16)}"
     form = Completion(id_, created, asked.bot.model_name, include_usage=asked.ask.include_usage)
-    return AnswerResponse(asked.services, await asked.job(form))
+    return await asked.response(form)
 
 
 async def responses(request: Request) -> Response:
     asked = await asking(request, responses_request)
     form = ResponseForm(int(asked.now.timestamp()), asked.bot.model_name, asked.ask.echo)
-    return AnswerResponse(asked.services, await asked.job(form))
+    return await asked.response(form)
 
 
 async def models(request: Request) -> Response:
