@@ -69,6 +69,8 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
         "platform.allowed.runtimeImages[0]=registry.example/runtime:2",
         "runtime.image.repository=registry.example/runtime",
         "runtime.image.tag=v7",
+        "runtime.langchainImage.repository=registry.example/runtime-langchain",
+        "runtime.langchainImage.tag=v8",
         "networkPolicy.prometheusNamespaceSelector.matchLabels.team=monitoring",
         "hostPolicies[0].namespaceSelector.matchLabels.team=shop",
         "hostPolicies[0].hosts={shop.example,*.shops.example}",
@@ -82,6 +84,7 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
     platform = settings.platform
     assert settings.max_rollouts == 7
     assert settings.runtime_image == "registry.example/runtime:v7"
+    assert platform.langchain_image == "registry.example/runtime-langchain:v8"
     assert settings.watch_namespaces == ("shop", "support")
     assert (platform.base_domain, platform.ingress_class_name) == ("bots.example", "nginx")
     assert platform.base_domain_tls == "Issuer"
@@ -102,7 +105,7 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
 
 
 def test_defaults_leave_the_platform_open(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in environment(rendered(helm)).items():
+    for name, value in environment(rendered(helm, "runtime.langchainImage.repository=")).items():
         monkeypatch.setenv(name, value)
     settings = Settings()
     assert settings.platform == Platform()
