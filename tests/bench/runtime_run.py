@@ -26,7 +26,7 @@ from smarter_crds.runtime_config import ModelConfig
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results" / "runtime.json"
 PLOT = ROOT / "docs" / "images" / "runtime-cost.png"
-PAGE = ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "performance-of-the-runtime.md"
 MASTER = "sk-bench-master"
 RUNS = 5
 
