@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import kopf
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from smarter_operator.engine import Engine
 from smarter_operator.kinds import Kind
@@ -52,6 +53,13 @@ class _NoDiffs(kopf.DiffBaseStorage):
         return
 
 
+class _NoMemories(ResourceMemories):
+    """Keeps kopf from remembering every object; none of our handlers asks, and each would take a kilobyte."""
+
+    async def recall(self, raw_body: kopf.RawBody, **options: Any) -> ResourceMemory:
+        return await super().recall(raw_body, **{**options, "ephemeral": True})
+
+
 def registry(engine: Engine, login: Login) -> kopf.OperatorRegistry:
     """Return handlers that feed `engine`. `login` gives the API server's address and a new session to it."""
     made = kopf.OperatorRegistry()
@@ -94,6 +102,7 @@ async def watch(engine: Engine, login: Login, stop: asyncio.Event) -> None:
     await kopf.operator(
         registry=registry(engine, login),
         settings=settings(engine),
+        memories=_NoMemories(),
         identity=identity,
         standalone=True,
         clusterwide=not engine.namespaces,

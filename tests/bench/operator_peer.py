@@ -22,7 +22,7 @@ from support.api import KINDS, Manifest, eventually
 
 PACKAGE = "dask-kubernetes==2026.3.0"
 GROUP, VERSION = "kubernetes.dask.org", "v1"
-LONGEST_SECONDS = 240.0
+LONGEST_SECONDS = 120.0
 """After so long the speed is taken from what is made until then."""
 
 MADE = ("Deployment", "Service", "DaskWorkerGroup")
