@@ -1,4 +1,4 @@
-"""The only file that imports kopf: watches every kind and hands what it sees to the engine."""
+"""The only file that imports kopf: has it list and watch every kind, which its session takes in for the engine."""
 
 import asyncio
 import random
@@ -7,11 +7,10 @@ from typing import Any
 
 import aiohttp
 import kopf
-from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from smarter_operator.engine import Engine
 from smarter_operator.kinds import Kind
-from smarter_operator.watch_session import GAP_SECONDS
+from smarter_operator.pace import GAP_SECONDS
 
 WATCH_SECONDS = 300
 """After so long the server ends a watch, so that a stream that died unseen is not trusted for ever."""
@@ -53,15 +52,11 @@ class _NoDiffs(kopf.DiffBaseStorage):
         return
 
 
-class _NoMemories(ResourceMemories):
-    """Keeps kopf from remembering every object; none of our handlers asks, and each would take a kilobyte."""
-
-    async def recall(self, raw_body: kopf.RawBody, **options: Any) -> ResourceMemory:
-        return await super().recall(raw_body, **{**options, "ephemeral": True})
-
-
 def registry(engine: Engine, login: Login) -> kopf.OperatorRegistry:
-    """Return handlers that feed `engine`. `login` gives the API server's address and a new session to it."""
+    """Return handlers that feed `engine` with what the session leaves to kopf, and make kopf watch all the rest.
+
+    `login` gives the API server's address and a new session to it.
+    """
     made = kopf.OperatorRegistry()
 
     async def log_in(**_: Any) -> kopf.AiohttpSession:
@@ -102,7 +97,6 @@ async def watch(engine: Engine, login: Login, stop: asyncio.Event) -> None:
     await kopf.operator(
         registry=registry(engine, login),
         settings=settings(engine),
-        memories=_NoMemories(),
         identity=identity,
         standalone=True,
         clusterwide=not engine.namespaces,
