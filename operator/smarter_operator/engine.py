@@ -194,8 +194,9 @@ class Engine:
         self._listing.a_watch_listed()
 
     def _enqueue(self, change: Change) -> None:
+        urgent = not watching.may_wait(change)
         for key in watching.urgent_keys(change, self.cache):
-            self.queue.add(key)
+            self.queue.add(key, urgent=urgent)
         for key in watching.patient_keys(change, self.cache):
             self.queue.add(key, after_seconds=USERS_SECONDS)
         if change.kind is HOST_CLAIM:

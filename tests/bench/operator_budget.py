@@ -13,7 +13,7 @@ from support.operator_process import OperatorProcess, free_port
 
 BOTS = 20
 _COUNTED_APART = frozenset(kind.name for kind in (*REFERENCED, EVENT))
-"""What is written to them is a count of users, the same for one Chatbot and for a thousand; and Events are only told."""
+"""A count of users is written as often for one Chatbot as for a thousand; and an Event is news, not work."""
 
 
 async def calls_per_chatbot(stage: Stage, namespace: str) -> dict[str, Any]:

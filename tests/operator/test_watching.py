@@ -4,7 +4,7 @@ import pytest
 
 from smarter_operator.cache import Cache, Change
 from smarter_operator.kinds import BY_NAME, CHATBOT
-from smarter_operator.watching import patient_keys, urgent_keys
+from smarter_operator.watching import may_wait, patient_keys, urgent_keys
 from support.manifests import chatbot, plugin
 
 SUPPORT = ("Chatbot", "acme", "support")
@@ -48,6 +48,39 @@ def at(manifest: dict[str, Any], **metadata: Any) -> dict[str, Any]:
 )  # fmt: skip
 def test_who_is_looked_at_again(kind: str, before: Any, after: Any, woken: list[tuple[str, str, str]]) -> None:
     assert list(urgent_keys(Change(BY_NAME[kind], before, after), known())) == woken
+
+
+DEPLOYMENT = {**POD, "spec": {"replicas": 1}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "waits"),
+    [
+        pytest.param("Chatbot", None, chatbot(), False, id="a-new-chatbot"),
+        pytest.param("Plugin", plugin(), at(plugin(), generation=2), False, id="an-edited-plugin"),
+        pytest.param("Pod", None, POD, True, id="a-new-pod"),
+        pytest.param("Pod", POD, None, True, id="a-pod-that-is-gone"),
+        pytest.param("Deployment", None, DEPLOYMENT, True, id="a-new-child"),
+        pytest.param("Deployment", DEPLOYMENT, {**DEPLOYMENT, "status": {"replicas": 1}}, True, id="its-status"),
+        pytest.param(
+            "Deployment", DEPLOYMENT, at(DEPLOYMENT, annotations={"deployment.kubernetes.io/revision": "1"}), True,
+            id="a-note-of-a-controller",
+        ),
+        pytest.param("Deployment", DEPLOYMENT, {**DEPLOYMENT, "spec": {"replicas": 2}}, False, id="its-spec"),
+        pytest.param("ConfigMap", POD, {**POD, "binaryData": {"config": "x"}}, False, id="its-data"),
+        pytest.param(
+            "Deployment", DEPLOYMENT, at(DEPLOYMENT, annotations={"smarter.sh/applied": "x"}), False, id="our-own-note"
+        ),
+        pytest.param("Deployment", DEPLOYMENT, at(DEPLOYMENT, labels={}), False, id="a-lost-label"),
+        pytest.param("Deployment", DEPLOYMENT, at(DEPLOYMENT, ownerReferences=[]), False, id="a-lost-owner"),
+        pytest.param("Deployment", DEPLOYMENT, at(DEPLOYMENT, deletionTimestamp="now"), False, id="on-its-way-out"),
+        pytest.param("Deployment", DEPLOYMENT, None, False, id="a-child-that-is-gone"),
+    ],
+)  # fmt: skip
+def test_what_only_says_how_far_a_bot_has_come_waits_for_what_is_new(
+    kind: str, before: Any, after: Any, waits: bool
+) -> None:
+    assert may_wait(Change(BY_NAME[kind], before, after)) == waits
 
 
 def test_only_what_is_used_more_or_less_than_before_is_counted_anew() -> None:
