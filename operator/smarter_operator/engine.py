@@ -195,9 +195,8 @@ class Engine:
         self._listing.a_watch_listed()
 
     def _enqueue(self, change: Change) -> None:
-        urgent = not watching.may_wait(change)
         for key in watching.urgent_keys(change, self.cache):
-            self.queue.add(key, urgent=urgent)
+            self.queue.add(key, urgent=not watching.may_wait(change, key))
         for key in watching.patient_keys(change, self.cache):
             self.queue.add(key, after_seconds=USERS_SECONDS)
         if change.kind is HOST_CLAIM:

@@ -20,6 +20,9 @@ from smarter_operator.kinds import (
 Key = tuple[str, str, str]
 """Name of the kind, namespace, name."""
 
+_SHARED = (*(kind for kind in REFERENCED if kind is not API_KEY), NAMESPACE)
+"""What thousands of Chatbots may share and learn one after the other; that a key is taken back they learn at once."""
+
 
 def key_of(kind_name: str, manifest: Manifest) -> Key:
     return kind_name, manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]
@@ -55,11 +58,14 @@ def urgent_keys(change: Change, cache: Cache) -> Iterator[Key]:
         yield from (key_of(CHATBOT.name, bot) for bot in inside)
 
 
-def may_wait(change: Change) -> bool:
-    """Tell whether the change only says how far a child or a pod has come: then what is new or was edited goes first.
+def may_wait(change: Change, key: Key) -> bool:
+    """Tell whether the resource `key`, which the change touches, lets what is new or was edited itself go first.
 
-    Of a thousand new Chatbots each is applied before any is looked at again, and what they bring about is seen at once.
+    That is: when a Plugin of thousands changes, or a child or a pod only says how far it has come. So each of a
+    thousand new Chatbots is applied before any is looked at again, and also while a thousand get a new config.
     """
+    if change.kind in _SHARED:
+        return key[0] == CHATBOT.name
     if change.kind is POD:
         return True
     if change.kind not in CHILDREN or change.after is None:

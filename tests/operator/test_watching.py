@@ -5,7 +5,7 @@ import pytest
 from smarter_operator.cache import Cache, Change
 from smarter_operator.kinds import BY_NAME, CHATBOT
 from smarter_operator.watching import may_wait, patient_keys, urgent_keys
-from support.manifests import chatbot, plugin
+from support.manifests import api_key, chatbot, plugin
 
 SUPPORT = ("Chatbot", "acme", "support")
 POD = {"metadata": {"name": "p", "namespace": "acme", "labels": {"smarter.sh/chatbot": "support"}}, "status": {}}
@@ -57,7 +57,8 @@ DEPLOYMENT = {**POD, "spec": {"replicas": 1}}
     ("kind", "before", "after", "waits"),
     [
         pytest.param("Chatbot", None, chatbot(), False, id="a-new-chatbot"),
-        pytest.param("Plugin", plugin(), at(plugin(), generation=2), False, id="an-edited-plugin"),
+        pytest.param("Plugin", plugin(), at(plugin(), generation=2), True, id="an-edited-plugin"),
+        pytest.param("ApiKey", api_key(), at(api_key(), generation=2), False, id="an-edited-key"),
         pytest.param("Pod", None, POD, True, id="a-new-pod"),
         pytest.param("Pod", POD, None, True, id="a-pod-that-is-gone"),
         pytest.param("Deployment", None, DEPLOYMENT, True, id="a-new-child"),
@@ -77,10 +78,15 @@ DEPLOYMENT = {**POD, "spec": {"replicas": 1}}
         pytest.param("Deployment", DEPLOYMENT, None, False, id="a-child-that-is-gone"),
     ],
 )  # fmt: skip
-def test_what_only_says_how_far_a_bot_has_come_waits_for_what_is_new(
+def test_what_is_new_or_edited_goes_before_what_it_brings_about(
     kind: str, before: Any, after: Any, waits: bool
 ) -> None:
-    assert may_wait(Change(BY_NAME[kind], before, after)) == waits
+    assert may_wait(Change(BY_NAME[kind], before, after), SUPPORT) == waits
+
+
+def test_an_edited_plugin_itself_does_not_wait() -> None:
+    change = Change(BY_NAME["Plugin"], plugin(), at(plugin(), generation=2))
+    assert not may_wait(change, ("Plugin", "acme", "returns"))
 
 
 def test_only_what_is_used_more_or_less_than_before_is_counted_anew() -> None:
