@@ -78,7 +78,7 @@ class Renderer:
             self._cache.put(BY_NAME[known["kind"]], {**known, "metadata": metadata})
 
     def objects(self, raw: Manifest) -> list[Manifest]:
-        """Return Secret and HostClaims of the Chatbot `raw`, and its children of the kinds that the API server knows."""
+        """Return Secret, HostClaims and children of the Chatbot `raw`, as far as the API server knows their kinds."""
         parsed = parse(Chatbot, raw)
         if isinstance(parsed, Problem):
             raise ValueError(parsed.message)

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from smarter_cluster.charts import NAMESPACE, install
 from smarter_cluster.cluster import Cluster
-from smarter_operator.kinds import CHATBOT, CHILDREN, HOST_CLAIM, LEASE
+from smarter_operator.kinds import CHATBOT, CHILDREN, HOST_CLAIM, LEASE, SECRET
 from smarter_operator.kubernetes_cluster import KubernetesCluster, load_configuration, new_session
 from smarter_operator.settings import Settings
 from support.api import KINDS, MUTATING, Api, ApiError, eventually
@@ -25,7 +25,7 @@ QUIET_SECONDS = 12.0
 """So long nothing may be written before the operator counts as settled; a held count of users comes within ten."""
 
 LONGEST_SECONDS = 900.0
-_SWEPT = (CHATBOT.name, HOST_CLAIM.name, *(kind.name for kind in CHILDREN), "ReplicaSet", "Pod")
+_SWEPT = (CHATBOT.name, HOST_CLAIM.name, SECRET.name, *(kind.name for kind in CHILDREN), "ReplicaSet", "Pod")
 
 Calls = dict[tuple[str, str], float]
 """Requests of the operator by verb and kind."""
