@@ -19,9 +19,8 @@ _COUNTED_APART = frozenset(kind.name for kind in (*REFERENCED, EVENT))
 async def calls_per_chatbot(stage: Stage, namespace: str) -> dict[str, Any]:
     """Return the calls by verb per create, update, no-op and delete, with pods that a stand-in pretends to run."""
     port = free_port()
-    # Nothing happens by itself meanwhile: no list, and no probe that tells half a minute later what DNS knows.
-    quiet = {"SMARTER_RESYNC_SECONDS": "3600", "SMARTER_PROBE_SECONDS": "0", "SMARTER_POD_STATUS_PORT": str(port)}
-    async with DataPlane(stage.api, port), stage.operator(**quiet) as operator:
+    no_resync = {"SMARTER_RESYNC_SECONDS": "3600", "SMARTER_POD_STATUS_PORT": str(port)}
+    async with DataPlane(stage.api, port), stage.operator(**no_resync) as operator:
         steps = {
             "create": lambda number: create(stage, bot(namespace, number)),
             "update": lambda number: _patch(stage, namespace, number, {"spec": {"systemPrompt": "You are new."}}),
