@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from smarter_crds.base import ApiModel
-from smarter_crds.fields import RequiredText, Url
+from smarter_crds.fields import AllowedCidrs, RequiredText, Url
 
 AccessMode = Literal["Public", "ApiKey"]
 Challenge = Literal["None", "ProofOfWork"]
@@ -17,6 +17,7 @@ class Identity(ApiModel):
     issuer: Url = Field(description="Value that the token's claim `iss` must have.")
     jwks_url: Url = Field(description="Address of the JSON Web Key Set that holds the issuer's public keys.")
     audience: RequiredText = Field(description="Value that the token's claim `aud` must contain.")
+    allowed_cidrs: AllowedCidrs = ()
 
 
 class Access(ApiModel):

@@ -106,5 +106,5 @@ class Exposure(ApiModel):
     frame_ancestors: tuple[Origin, ...] = Field(
         (),
         max_length=32,
-        description="Origins of web pages that may embed the chat page in a frame. Default: none but the bot's own.",
+        description="Origins of web pages that may embed the chat page in a frame. Default: none.",
     )

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from smarter_crds.access_config import AccessConfig, OriginsConfig
 from smarter_crds.base import ApiModel
 from smarter_crds.tool_config import ParameterConfig, unused_members
 
@@ -200,14 +201,6 @@ class AppConfig(ApiModel):
     theme: ThemeConfig = ThemeConfig()
 
 
-class AccessConfig(ApiModel):
-    """Who may call the bot."""
-
-    mode: Literal["Public", "ApiKey"] = "Public"
-    notice: str = ""
-    """What visitors are told where only keys open the bot."""
-
-
 class MaintenanceConfig(ApiModel):
     """What a bot says that is away for a while."""
 
@@ -234,6 +227,7 @@ class RuntimeConfig(ApiModel):
     hosts: tuple[str, ...] = ()
     """Host names under which the bot is reachable from outside."""
     access: AccessConfig = AccessConfig()
+    origins: OriginsConfig = OriginsConfig()
     limits: LimitsConfig
     maintenance: MaintenanceConfig | None = None
     """Set while the bot is away: page and API say so, and no model is asked."""
@@ -276,8 +270,9 @@ def to_json(config: RuntimeConfig) -> bytes:
     # What a bot does not use leaves its hash as it was before there was such a thing.
     if not config.functions:
         del document["functions"]
-    if config.access == AccessConfig():
-        del document["access"]
+    for name, default in (("access", AccessConfig()), ("origins", OriginsConfig())):
+        if getattr(config, name) == default:
+            del document[name]
     if not config.model.fallbacks:
         del document["model"]["fallbacks"]
     for name, provider in config.providers.items():

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from smarter_crds.access_config import IdentityConfig
 from smarter_crds.addresses import networks
 from smarter_crds.runtime_config import PluginConfig, ProviderConfig, RuntimeConfig, RuntimeProblem
 from smarter_runtime.page import Page, page
@@ -36,6 +37,12 @@ class Bot:
     page: Page
 
     @property
+    def claims(self) -> frozenset[str]:
+        """Names of the claims that plugins take values from."""
+        parameters = (each for plugin in self.config.plugins for each in plugin.parameters)
+        return frozenset(each.claim for each in parameters if each.claim)
+
+    @property
     def model_name(self) -> str:
         """The one name under which the bot's answers come, whichever model made them."""
         return self.config.model.name
@@ -49,6 +56,7 @@ def prepared(config: RuntimeConfig, config_hash: str, loaded_at: datetime, platf
     """
     _check_models(config)
     _check_time_zone(config.time_zone)
+    _check_identity(config.access.identity)
     functions = function_tools(config, platform)
     plugins = [_tool(plugin, config, platform) for plugin in config.plugins if not _is_empty(plugin)]
     return Bot(
@@ -79,10 +87,22 @@ def _check_provider(name: str, provider: ProviderConfig) -> None:
         return
     if not provider.base_url.startswith(("https://", "http://")):
         raise ConfigRefused(f"Provider {name!r} needs a `baseUrl` that begins with https:// or http://.")
+    _check_networks(f"Provider {name!r}", provider.allowed_cidrs)
+
+
+def _check_identity(identity: IdentityConfig | None) -> None:
+    if identity is None:
+        return
+    if not identity.jwks_url.startswith(("https://", "http://")):
+        raise ConfigRefused("`access.identity.jwksUrl` must begin with https:// or http://.")
+    _check_networks("`access.identity`", identity.allowed_cidrs)
+
+
+def _check_networks(place: str, cidrs: tuple[str, ...]) -> None:
     try:
-        networks(provider.allowed_cidrs)
+        networks(cidrs)
     except ValueError as error:
-        raise ConfigRefused(f"Provider {name!r} has an entry in `allowedCIDRs` that is no network: {error}.") from error
+        raise ConfigRefused(f"{place} has an entry in `allowedCIDRs` that is no network: {error}.") from error
 
 
 def _check_time_zone(name: str) -> None:

@@ -93,6 +93,8 @@ class Runtime:
         self._services.metrics.reloads.labels("broken" if configs.problems else "ok").inc()
         if configs.bot:
             await self._services.providers.warm(configs.bot.config)
+            # Nobody waits for it: an issuer that cannot be reached holds up no start.
+            self._services.background.start(self._services.identities.warm(configs.bot.config))
             await self._services.connectors.warm(configs.bot.config)
 
     async def _watch(self) -> None:

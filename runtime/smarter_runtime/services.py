@@ -6,7 +6,7 @@ from datetime import datetime
 
 from fastapi import Request
 
-from smarter_runtime.access import Caller, caller
+from smarter_runtime.access import Caller, Doors
 from smarter_runtime.api_keys import ApiKeys
 from smarter_runtime.background import Background
 from smarter_runtime.bot import Bot
@@ -14,6 +14,7 @@ from smarter_runtime.call_ids import CallIds
 from smarter_runtime.configs import Configs
 from smarter_runtime.errors import NO_RETRY, ApiError
 from smarter_runtime.fallbacks import RetryPolicy
+from smarter_runtime.identity.identities import Identities
 from smarter_runtime.keeping import Keeping, keeping
 from smarter_runtime.limits import DailyTokens, Places, utc_now
 from smarter_runtime.metrics import Metrics
@@ -49,6 +50,7 @@ class Services:
     recordings: Recordings
     metrics: Metrics
     keeping: Keeping
+    identities: Identities = field(default_factory=Identities)
     background: Background = field(default_factory=Background)
     clock: Callable[[], datetime] = utc_now
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -58,6 +60,7 @@ class Services:
     async def close(self) -> None:
         """Finish what is kept, and let go of everything."""
         await self.background.close()
+        await self.identities.close()
         await self.keeping.close()
         await self.providers.close()
         await self.connectors.close()
@@ -84,8 +87,8 @@ class Services:
             raise ApiError(503, "maintenance", bot.config.maintenance.message, headers=headers)
         return bot
 
-    def caller(self, request: Request, bot: Bot) -> Caller:
-        return caller(request.headers.get("authorization"), bot, self.api_keys, self.sessions)
+    async def caller(self, request: Request, bot: Bot) -> Caller:
+        return await Doors(self.api_keys, self.sessions, self.identities).caller(request.headers, bot)
 
 
 def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Services:

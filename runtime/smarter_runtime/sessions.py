@@ -1,20 +1,26 @@
 """Visitor sessions: who is a visitor, and the short-lived token that the API asks for."""
 
+import base64
 import hashlib
 import hmac
 import re
 import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import orjson
 from itsdangerous import BadSignature, SignatureExpired, TimestampSigner
 
-from smarter_runtime.errors import ApiError, unauthorized
+from smarter_runtime.errors import ApiError, invalid, unauthorized
+from smarter_runtime.identity import Identity
 from smarter_runtime.signing_key import SigningKey
 
 COOKIE = "smarter-visitor"
 SECURE_COOKIE = f"__Host-{COOKIE}"
+MAX_IDENTITY_BYTES = 3000
+"""In a session: proxies refuse long headers."""
 _YEAR_SECONDS = 365 * 24 * 3600
 _VISITOR_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
@@ -24,6 +30,8 @@ class Visitor:
     """Somebody who talks to the bot; the id says nothing about the person."""
 
     id: str
+    identity: Identity | None = None
+    """Who it is, if the customer's site has vouched for it."""
 
 
 class Sessions:
@@ -34,7 +42,13 @@ class Sessions:
         self._key = key
 
     def token(self, visitor: Visitor, bot_uid: str) -> str:
-        return self._signer(bot_uid).sign(visitor.id).decode()
+        """Return a token that says who a visitor is.
+
+        Raises:
+            ApiError: 400, when an identity says more than fits into a header.
+        """
+        said = f"{visitor.id}.{_packed(visitor.identity)}" if visitor.identity else visitor.id
+        return self._signer(bot_uid).sign(said).decode()
 
     def visitor(self, authorization: str | None, bot_uid: str) -> Visitor:
         """Return the visitor whom the `Authorization` header names.
@@ -48,14 +62,17 @@ class Sessions:
                 "missing_session", "Send `Authorization: Bearer <token>`; POST /app/v1/session gives one."
             )
         try:
-            return Visitor(self._signer(bot_uid).unsign(token.strip(), max_age=self.lifetime_seconds).decode())
+            said = self._signer(bot_uid).unsign(token.strip(), max_age=self.lifetime_seconds).decode()
         except SignatureExpired:
-            raise unauthorized(
-                "session_expired", "The session is over; POST /app/v1/session gives a new one."
-            ) from None
+            raise _over() from None
         except BadSignature:
             text = "The token is not from this chatbot, or older than its key; POST /app/v1/session gives one."
             raise unauthorized("invalid_session", text) from None
+        id_, _, packed = said.partition(".")
+        identity = _unpacked(packed) if packed else None
+        if identity and identity.until <= time.time():
+            raise _over()
+        return Visitor(id_, identity)
 
     def pseudonym(self, caller_id: str) -> str:
         """Return a name for a caller that providers may see: it cannot be turned back into the id."""
@@ -67,11 +84,27 @@ class Sessions:
         return TimestampSigner(key, salt=f"session:{bot_uid}", key_derivation="hmac", digest_method=hashlib.sha256)
 
 
-def known_or_new(visitor_id: str | None) -> Visitor:
+def known_or_new(visitor_id: str | None, identity: Identity | None = None) -> Visitor:
     """Return the visitor of the cookie, or a new one when there is none or it was tampered with."""
     if visitor_id and _VISITOR_ID.fullmatch(visitor_id):
-        return Visitor(visitor_id)
-    return Visitor(secrets.token_urlsafe(16))
+        return Visitor(visitor_id, identity)
+    return Visitor(secrets.token_urlsafe(16), identity)
+
+
+def _over() -> ApiError:
+    return unauthorized("session_expired", "The session is over; POST /app/v1/session gives a new one.")
+
+
+def _packed(identity: Identity) -> str:
+    said = orjson.dumps([identity.id, identity.until, identity.claims])
+    if len(said) > MAX_IDENTITY_BYTES:
+        text = f"The claims that this chatbot's plugins use may have {MAX_IDENTITY_BYTES} bytes; this identity has more."
+        raise invalid(text, "identity", "identity_too_large")
+    return base64.urlsafe_b64encode(said).decode().rstrip("=")
+
+
+def _unpacked(packed: str) -> Identity:
+    return Identity(*orjson.loads(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))))
 
 
 def visitor_cookie(visitor: Visitor, *, is_https: bool) -> str:

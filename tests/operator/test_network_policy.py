@@ -95,6 +95,24 @@ def test_the_weather_is_asked_for_outside() -> None:
     assert not lets_out(policy({}, functions=["Calculator"]), "8.8.8.8", HTTPS)
 
 
+IDENTITY = {"issuer": "https://shop.example", "jwksUrl": "https://id.shop.example:8443/keys", "audience": "bot"}
+
+
+@pytest.mark.parametrize(
+    ("identity", "address", "port", "expected"),
+    [
+        pytest.param(IDENTITY, "8.8.8.8", OTHER, True, id="a-public-address"),
+        pytest.param(IDENTITY, "8.8.8.8", HTTPS, False, id="another-port"),
+        pytest.param(IDENTITY, "10.1.2.3", OTHER, False, id="private"),
+        pytest.param(IDENTITY | {"allowedCIDRs": ["10.1.0.0/16"]}, "10.1.2.3", OTHER, True, id="allowed"),
+    ],
+)
+def test_the_keys_of_identities_are_fetched(
+    identity: dict[str, Any], address: str, port: tuple[str, int], expected: bool
+) -> None:
+    assert lets_out(policy({}, access={"identity": identity}), address, port) is expected
+
+
 def test_every_exception_lies_within_its_network() -> None:
     spec = policy(OPENAI | {"allowedCIDRs": ["0.0.0.0/0", "fd00::/8"]})
     blocks = [peer["ipBlock"] for rule in spec["egress"] for peer in rule.get("to", [])]

@@ -9,8 +9,8 @@ from openai import AuthenticationError
 
 from runtime.keys import TOKEN, key, put
 from runtime.support import NOW, Running, config, running, write
+from smarter_crds.access_config import AccessConfig
 from smarter_crds.keys_config import KeyConfig, KeyDigest, keys_hash, keys_to_json
-from smarter_crds.runtime_config import AccessConfig
 from smarter_runtime.api_keys import Keyring
 
 KEY_ONLY = AccessConfig(mode="ApiKey", notice="I answer only programs <b>with</b> a key.")

@@ -6,6 +6,7 @@ from typing import Any
 from smarter_crds.chatbot import Chatbot, ModelParameters
 from smarter_crds.chatbot_status import AccessDefaults, BotPluginStatus, ChatbotDefaults, ModelDefaults
 from smarter_crds.compile import languages
+from smarter_crds.compile.access import access_config, identity_warnings, origins_config
 from smarter_crds.compile.app import app_config, app_defaults
 from smarter_crds.compile.checks import CHECKS
 from smarter_crds.compile.exposure import Route, route, route_defaults, route_problems, route_warnings
@@ -25,7 +26,6 @@ from smarter_crds.limits import Limits
 from smarter_crds.provider import Provider
 from smarter_crds.runtime_config import (
     MAX_DOCUMENT_BYTES,
-    AccessConfig,
     BotIdentity,
     LimitsConfig,
     MaintenanceConfig,
@@ -124,6 +124,7 @@ def _warnings(bot: _Bot) -> tuple[str, ...]:
     warnings = [*route_warnings(bot.chatbot), *workload_warnings(bot.chatbot)]
     warnings += (warning for provider in bot.own_providers for warning in provider_warnings(provider))
     warnings += (warning for plugin in bot.plugins for warning in plugin.warnings)
+    warnings += identity_warnings(bot.chatbot, (plugin.config for plugin in bot.plugins))
     return tuple(dict.fromkeys(warnings))
 
 
@@ -176,11 +177,12 @@ def _defaults(bot: _Bot) -> ChatbotDefaults:
 
 def _config(bot: _Bot) -> RuntimeConfig:
     spec, metadata = bot.chatbot.spec, bot.chatbot.metadata
-    access = _access(bot)
+    access = access_config(bot.chatbot, bot.language)
     return RuntimeConfig(
         # A reader that knows no `access` would let everybody in.
         schema_version=1 if access.mode == "Public" else 2,
         access=access,
+        origins=origins_config(bot.chatbot),
         bot=BotIdentity(name=metadata.name, namespace=metadata.namespace, uid=metadata.uid),
         description=spec.description or "",
         language=bot.language,
@@ -198,13 +200,6 @@ def _config(bot: _Bot) -> RuntimeConfig:
         limits=_limits(bot),
         maintenance=_maintenance(bot),
     )
-
-
-def _access(bot: _Bot) -> AccessConfig:
-    access = bot.chatbot.spec.access
-    if access is None or access.mode != "ApiKey":
-        return AccessConfig()
-    return AccessConfig(mode="ApiKey", notice=languages.key_only(bot.language))
 
 
 def _choice(model: ModelParameters, provider: Provider | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 from smarter_crds.chatbot import Chatbot, ModelParameters
+from smarter_crds.compile.access import identity_problems
 from smarter_crds.compile.allowed import forbidden
 from smarter_crds.compile.model import Platform, References
 from smarter_crds.compile.problems import Problem
@@ -34,6 +35,10 @@ def one_pod_without_store(chatbot: Chatbot, references: References, platform: Pl
 
 def the_platform_allows_it(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
     yield from forbidden(chatbot, platform.allowed)
+
+
+def identities_can_be_verified(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
+    yield from identity_problems(chatbot)
 
 
 def public_bots_have_a_token_limit(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
@@ -140,6 +145,7 @@ CHECKS: tuple[Check, ...] = (
     one_pod_without_store,
     the_platform_allows_it,
     public_bots_have_a_token_limit,
+    identities_can_be_verified,
     time_zone_exists,
     tools_have_different_names,
     provider_and_model_are_known,

@@ -1,11 +1,9 @@
 """Connections and Stores: what is wrong with one although each of its fields is valid, and what has no effect."""
 
-import ipaddress
-from collections.abc import Iterable, Iterator
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
-from smarter_crds.addresses import may_be_dialled, networks
 from smarter_crds.api_connection import ApiConnection
+from smarter_crds.compile.dialled import address_problems, url_problems
 from smarter_crds.compile.problems import Problem
 from smarter_crds.references import Tls
 from smarter_crds.sql_connection import SqlConnection, SqlConnectionSpec
@@ -31,15 +29,15 @@ def check_sql_connection(connection: SqlConnection) -> tuple[Problem, ...]:
     if spec.engine == "SQLite":
         return ()
     host = spec.host or ""
-    found = list(_address("spec.host", host, spec.allowed_cidrs)) if _is_dialled_from_the_pod(spec) else []
+    found = list(address_problems("spec.host", host, spec.allowed_cidrs)) if _is_dialled_from_the_pod(spec) else []
     if spec.ssh_tunnel and spec.proxy:
         text = "`spec.sshTunnel` and `spec.proxy` are two ways to the same database; remove one."
         found.append(Problem("TunnelAndProxy", text))
     if spec.ssh_tunnel:
-        found += _address("spec.sshTunnel.host", spec.ssh_tunnel.host, spec.allowed_cidrs)
+        found += address_problems("spec.sshTunnel.host", spec.ssh_tunnel.host, spec.allowed_cidrs)
         found += _known_hosts(spec.ssh_tunnel.known_hosts)
     if spec.proxy:
-        found += _url("spec.proxy.url", spec.proxy.url, spec.allowed_cidrs)
+        found += url_problems("spec.proxy.url", spec.proxy.url, spec.allowed_cidrs)
     return tuple(found)
 
 
@@ -58,14 +56,14 @@ def sql_connection_warnings(connection: SqlConnection) -> Iterator[str]:
 def check_api_connection(connection: ApiConnection) -> tuple[Problem, ...]:
     """Return why `connection` cannot be used."""
     spec = connection.spec
-    found = [*_url("spec.baseUrl", spec.base_url, spec.allowed_cidrs)]
+    found = [*url_problems("spec.baseUrl", spec.base_url, spec.allowed_cidrs)]
     if spec.auth and spec.auth.type == "OAuth2ClientCredentials" and spec.auth.token_url:
-        found += _url("spec.auth.tokenUrl", spec.auth.token_url, spec.allowed_cidrs)
+        found += url_problems("spec.auth.tokenUrl", spec.auth.token_url, spec.allowed_cidrs)
     if spec.auth and spec.auth.type == "Header" and (spec.auth.name or "").lower() in _FORBIDDEN_HEADERS:
         text = f"`spec.auth.name: {spec.auth.name}` is a header of the connection itself; name one of the API's own."
         found.append(Problem("HeaderForbidden", text))
     if spec.proxy:
-        found += _url("spec.proxy.url", spec.proxy.url, spec.allowed_cidrs)
+        found += url_problems("spec.proxy.url", spec.proxy.url, spec.allowed_cidrs)
     return tuple(found)
 
 
@@ -86,7 +84,7 @@ def api_connection_warnings(connection: ApiConnection) -> Iterator[str]:
 def check_store(store: Store) -> tuple[Problem, ...]:
     """Return why `store` cannot be used."""
     spec = store.spec
-    found = [*_address("spec.host", spec.host, spec.allowed_cidrs)]
+    found = [*address_problems("spec.host", spec.host, spec.allowed_cidrs)]
     if spec.type == "Redis" and spec.database is not None and not (spec.database.isascii() and spec.database.isdigit()):
         text = f"`spec.database: {spec.database}` is no number, and the databases of Redis have numbers; use `0`."
         found.append(Problem("InvalidDatabase", text))
@@ -119,29 +117,3 @@ def _known_hosts(text: str) -> Iterator[Problem]:
     if not lines or any(len(line.split()) < _KNOWN_HOST_FIELDS for line in lines):
         said = "`spec.sshTunnel.knownHosts` needs lines of host, kind of key and key; `ssh-keyscan` prints them."
         yield Problem("InvalidKnownHosts", said)
-
-
-def _url(field: str, url: str, allowed: Iterable[str]) -> Iterator[Problem]:
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        host = ""
-    if not host:
-        yield Problem("InvalidAddress", f"`{field}` names no host; correct it.")
-    yield from _address(field, host, allowed)
-
-
-def _address(field: str, host: str, allowed: Iterable[str]) -> Iterator[Problem]:
-    """Judge an address that is a number; what a name stands for is judged when it is dialled."""
-    number = host.strip("[]")
-    try:
-        ipaddress.ip_address(number)
-    except ValueError:
-        return
-    if may_be_dialled(number, networks(allowed)):
-        return
-    if may_be_dialled(number, networks((number,))):
-        text = f"`{field}` is {host}, which is not public; name its network in `spec.allowedCIDRs`."
-        yield Problem("AddressNotAllowed", text)
-    else:
-        yield Problem("AddressForbidden", f"`{field}` is {host}, which bots may never dial; use another address.")

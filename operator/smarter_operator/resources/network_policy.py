@@ -69,16 +69,22 @@ def _status_readers(settings: Settings) -> Iterator[Rule]:
 
 
 def _out(config: RuntimeConfig) -> Iterator[Rule]:
-    ports = {name: port for name, provider in config.providers.items() if (port := _port(provider.base_url))}
-    public = {*ports.values(), *([_HTTPS] if "CurrentWeather" in config.functions else [])}
+    places = [(port, allowed) for url, allowed in _dialled(config) if (port := _port(url))]
+    public = {*(port for port, _ in places), *([_HTTPS] if "CurrentWeather" in config.functions else [])}
     if public:
         yield {"to": [_public(4), _public(6)], "ports": [_tcp(port) for port in sorted(public)]}
-    # Beside each port only the networks of the Providers that use it.
-    for port in sorted(set(ports.values())):
-        using = [provider for name, provider in config.providers.items() if ports.get(name) == port]
-        opened = {cidr for provider in using for cidr in provider.allowed_cidrs}
+    # Beside each port only the networks of those who use it.
+    for port in sorted({port for port, _ in places}):
+        opened = {cidr for used, allowed in places if used == port for cidr in allowed}
         if blocks := [block for network in sorted(map(_plain, opened), key=str) for block in _opened(network)]:
             yield {"to": blocks, "ports": [_tcp(port)]}
+
+
+def _dialled(config: RuntimeConfig) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the addresses that the bot dials, each with the networks that are allowed for it."""
+    yield from ((provider.base_url, provider.allowed_cidrs) for provider in config.providers.values())
+    if config.access.identity:
+        yield config.access.identity.jwks_url, config.access.identity.allowed_cidrs
 
 
 def _port(url: str) -> int | None:

@@ -84,7 +84,8 @@ class Asking:
     async def _plan(self, talk: Talk | None) -> Plan:
         services, ask = self.services, self.ask
         before = _remembered(talk) if talk else services.unfinished.resumed(ask.messages, ask.places, self.owner)
-        wishes = replace(ask.wishes, client_id=services.sessions.pseudonym(self.caller.id))
+        client_id = services.sessions.pseudonym(self.caller.id)
+        wishes = replace(ask.wishes, client_id=client_id, claims=self.caller.claims)
         most = services.settings.max_history_characters
         planning = partial(plan, self.bot, before.messages, wishes, most, self.now, before.begun)
         # Looking for many terms in a long conversation takes a while; the streams of others go on meanwhile.
@@ -100,7 +101,7 @@ async def asking(request: Request, read: Callable[[Any, Reader], Ask]) -> Asking
     """
     services = parts.of(request)
     bot = services.answering_bot()
-    caller = services.caller(request, bot)
+    caller = await services.caller(request, bot)
     body = await json_body(request, services.settings)
     ask = read(body.value, _reader(services, bot, caller))
     return Asking(

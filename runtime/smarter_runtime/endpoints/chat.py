@@ -29,7 +29,7 @@ async def responses(request: Request) -> Response:
 async def models(request: Request) -> Response:
     services = parts.of(request)
     bot = services.answering_bot()
-    services.caller(request, bot)
+    await services.caller(request, bot)
     return Response(
         model_list(bot.model_name, int(bot.loaded_at.timestamp()), bot.config.bot.name), media_type="application/json"
     )

@@ -26,7 +26,7 @@ async def listed(request: Request) -> Response:
     before = _cursor(request.query_params.get("before"))
     try:
         # One more tells whether there are more.
-        heads = await services.keeping.conversations.heads(_owner(request), at_most + 1, before)
+        heads = await services.keeping.conversations.heads(await _owner(request), at_most + 1, before)
     except ConversationsUnavailable as error:
         raise unavailable(error) from error
     shown = heads[:at_most]
@@ -39,7 +39,7 @@ async def read(request: Request) -> Response:
     at_most = _number(request, "limit", MOST_TURNS, MOST_TURNS)
     before = _number(request, "before", 1_000_000, 1_000_000)
     try:
-        found = await services.keeping.conversations.read(_owner(request), request.path_params["id"], at_most, before)
+        found = await services.keeping.conversations.read(await _owner(request), request.path_params["id"], at_most, before)
     except ConversationsUnavailable as error:
         raise unavailable(error) from error
     if found is None:
@@ -53,7 +53,7 @@ async def read(request: Request) -> Response:
 async def erased(request: Request) -> Response:
     services = parts.of(request)
     try:
-        is_there = await services.keeping.conversations.erase(_owner(request), request.path_params["id"])
+        is_there = await services.keeping.conversations.erase(await _owner(request), request.path_params["id"])
     except ConversationsUnavailable as error:
         raise unavailable(error) from error
     if not is_there:
@@ -64,16 +64,16 @@ async def erased(request: Request) -> Response:
 async def all_erased(request: Request) -> Response:
     services = parts.of(request)
     try:
-        count = await services.keeping.conversations.erase_all(_owner(request))
+        count = await services.keeping.conversations.erase_all(await _owner(request))
     except ConversationsUnavailable as error:
         raise unavailable(error) from error
     return _json({"erased": count})
 
 
-def _owner(request: Request) -> str:
+async def _owner(request: Request) -> str:
     services = parts.of(request)
     bot = services.bot()
-    return owner_digest(owner(bot, services.caller(request, bot)))
+    return owner_digest(owner(bot, await services.caller(request, bot)))
 
 
 def _number(request: Request, name: str, default: int, at_most: int) -> int:

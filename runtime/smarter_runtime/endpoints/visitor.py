@@ -1,12 +1,18 @@
 """What the chat page is made of, and the session it talks with."""
 
+import time
+from typing import Any
+
 import orjson
 from fastapi import Request, Response
 
 from smarter_runtime import services as parts
 from smarter_runtime.access import check_visitors_are_let_in
 from smarter_runtime.endpoints.body import json_body
-from smarter_runtime.errors import ApiError
+from smarter_runtime.bot import Bot
+from smarter_runtime.errors import ApiError, invalid
+from smarter_runtime.identity import Identity
+from smarter_runtime.services import Services
 from smarter_runtime.sessions import COOKIE, SECURE_COOKIE, checked_origin, known_or_new, visitor_cookie
 
 _FOREVER = "public, max-age=31536000, immutable"
@@ -48,15 +54,28 @@ async def session(request: Request) -> Response:
     host = request.headers.get("host", "")
     scheme = checked_origin(request.headers.get("origin"), host, bot.config.hosts)
     check_visitors_are_let_in(bot)
-    await json_body(request, services.settings)
+    body = await json_body(request, services.settings)
     is_https = scheme == "https"
-    visitor = known_or_new(request.cookies.get(SECURE_COOKIE if is_https else COOKIE))
-    body = {
+    who = await _identity(body.value, services, bot)
+    visitor = known_or_new(request.cookies.get(SECURE_COOKIE if is_https else COOKIE), who)
+    lifetime = services.sessions.lifetime_seconds
+    given = {
         "token": services.sessions.token(visitor, bot.config.bot.uid),
-        "expiresInSeconds": services.sessions.lifetime_seconds,
+        "expiresInSeconds": min(lifetime, who.until - int(time.time())) if who else lifetime,
     }
     headers = {"Cache-Control": "no-store", "Set-Cookie": visitor_cookie(visitor, is_https=is_https)}
-    return Response(orjson.dumps(body), media_type="application/json", headers=headers)
+    return Response(orjson.dumps(given), media_type="application/json", headers=headers)
+
+
+async def _identity(body: Any, services: Services, bot: Bot) -> Identity | None:
+    """Return who the visitor is, by the signed token in the body; None: the site says nothing."""
+    token = body.get("identity") if isinstance(body, dict) else None
+    if token is None:
+        return None
+    if not isinstance(token, str):
+        raise invalid("`identity` must be a signed token (JWT).", "identity")
+    who = await services.identities.verified(token, bot.config)
+    return who.with_claims(bot.claims)
 
 
 async def identity(request: Request) -> Response:
