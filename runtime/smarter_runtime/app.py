@@ -9,6 +9,7 @@ from smarter_runtime.answers import REASON
 from smarter_runtime.endpoints import chat, conversations, health, visitor
 from smarter_runtime.errors import ApiError
 from smarter_runtime.middleware import RequestMiddleware
+from smarter_runtime.origins import Origins
 from smarter_runtime.services import Services
 
 
@@ -26,11 +27,12 @@ def create_api(services: Services) -> ASGIApp:
     app.get("/app/v1/config")(visitor.settings)
     app.get("/app/v1/theme.css")(visitor.theme)
     app.get("/app/assets/{name}")(visitor.asset)
+    app.get("/embed.js")(visitor.embedding)
     app.get("/.well-known/smarter")(visitor.identity)
     app.get("/")(visitor.chat_page)
     app.get("/livez")(health.livez)
     app.get("/readyz")(health.readyz)
-    return RequestMiddleware(app, services.metrics)
+    return RequestMiddleware(Origins(app, services.configs), services.metrics)
 
 
 def create_status(services: Services) -> ASGIApp:

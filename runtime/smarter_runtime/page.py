@@ -28,6 +28,8 @@ class Page:
     theme_css: bytes
     settings: bytes
     security_policy: str
+    embedding: bytes
+    """The script that embeds the page elsewhere; empty where no site may."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,18 @@ def page(config: RuntimeConfig) -> Page:
         theme_css=_theme_css(config),
         settings=_settings(config),
         security_policy=security_policy(config),
+        embedding=_embedding(config) if config.origins.frame_ancestors else b"",
     )
 
 
 def security_policy(config: RuntimeConfig) -> str:
     """Return a policy under which no inline code runs and nothing but this bot and its pictures is loaded."""
+    ancestors = " ".join(["'self'", *config.origins.frame_ancestors]) if config.origins.frame_ancestors else "'none'"
     pictures = {_origin(url) for url in (config.app.logo_url, config.app.background_image_url)} - {""}
     sources = " ".join(["'self'", "data:", *sorted(pictures)])
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {sources}; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+        f"base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}; require-trusted-types-for 'script'"
     )
 
 
@@ -88,8 +92,14 @@ def _settings(config: RuntimeConfig) -> bytes:
         "maxPromptCharacters": config.limits.max_prompt_characters,
         "maintenanceMessage": _maintenance(config),
         "accessMessage": config.access.notice,
+        "asksIdentity": config.access.identity is not None,
     }
     return orjson.dumps(app | safe | own)
+
+
+def _embedding(config: RuntimeConfig) -> bytes:
+    words = {"title": config.app.title, "color": _primary(config), "onColor": _on_primary(config)}
+    return b"const SMARTER = " + orjson.dumps(words) + b";\n" + (STATIC / "embed.js").read_bytes()
 
 
 def _maintenance(config: RuntimeConfig) -> str:
@@ -99,14 +109,20 @@ def _maintenance(config: RuntimeConfig) -> str:
 
 def _theme_css(config: RuntimeConfig) -> bytes:
     # Only what matches a pattern gets into the style sheet; a wrong colour or address falls back to none.
-    color = config.app.theme.primary_color
-    primary = color if _HEX_COLOR.fullmatch(color) else DEFAULT_PRIMARY
-    on_primary = "#000" if _luminance(primary) > _BLACK_IS_READABLE_FROM else "#fff"
     background = _safe_url(config.app.background_image_url)
     image = f'url("{background}")' if background else "none"
     scheme = _SCHEMES[config.app.theme.color_scheme]
-    rules = f"color-scheme:{scheme};--primary:{primary};--on-primary:{on_primary};--backdrop:{image}"
+    rules = f"color-scheme:{scheme};--primary:{_primary(config)};--on-primary:{_on_primary(config)};--backdrop:{image}"
     return f":root{{{rules}}}\n".encode()
+
+
+def _primary(config: RuntimeConfig) -> str:
+    color = config.app.theme.primary_color
+    return color if _HEX_COLOR.fullmatch(color) else DEFAULT_PRIMARY
+
+
+def _on_primary(config: RuntimeConfig) -> str:
+    return "#000" if _luminance(_primary(config)) > _BLACK_IS_READABLE_FROM else "#fff"
 
 
 def _luminance(color: str) -> float:

@@ -15,6 +15,7 @@ from itsdangerous import BadSignature, SignatureExpired, TimestampSigner
 
 from smarter_runtime.errors import ApiError, invalid, unauthorized
 from smarter_runtime.identity import Identity
+from smarter_runtime.origins import is_among
 from smarter_runtime.signing_key import SigningKey
 
 COOKIE = "smarter-visitor"
@@ -98,7 +99,9 @@ def _over() -> ApiError:
 def _packed(identity: Identity) -> str:
     said = orjson.dumps([identity.id, identity.until, identity.claims])
     if len(said) > MAX_IDENTITY_BYTES:
-        text = f"The claims that this chatbot's plugins use may have {MAX_IDENTITY_BYTES} bytes; this identity has more."
+        text = (
+            f"The claims that this chatbot's plugins use may have {MAX_IDENTITY_BYTES} bytes; this identity has more."
+        )
         raise invalid(text, "identity", "identity_too_large")
     return base64.urlsafe_b64encode(said).decode().rstrip("=")
 
@@ -115,8 +118,8 @@ def visitor_cookie(visitor: Visitor, *, is_https: bool) -> str:
     return f"{COOKIE}={visitor.id}; {common}; SameSite=Lax"
 
 
-def checked_origin(origin: str | None, host: str, hosts: Iterable[str]) -> str:
-    """Return the scheme of `Origin`, which must be the bot's own page.
+def checked_origin(origin: str | None, host: str, hosts: Iterable[str], allowed: Iterable[str] = ()) -> str:
+    """Return the scheme of `Origin`, which must be the bot's own page, or one that is `allowed` to call the API.
 
     Raises:
         ApiError: 403 for requests of other sites, and for those that do not say where they come from.
@@ -125,7 +128,7 @@ def checked_origin(origin: str | None, host: str, hosts: Iterable[str]) -> str:
     is_own = parts.scheme in ("http", "https") and (
         parts.netloc.lower() == host.lower() or (parts.hostname or "") in {name.lower() for name in hosts}
     )
-    if not is_own:
+    if not is_own and not is_among(origin or "", allowed):
         text = "Sessions are given to this chatbot's own page only: `Origin` must be the address of the chatbot."
         raise ApiError(403, "foreign_origin", text, kind="permission_error")
     return parts.scheme

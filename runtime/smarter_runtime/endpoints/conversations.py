@@ -39,7 +39,9 @@ async def read(request: Request) -> Response:
     at_most = _number(request, "limit", MOST_TURNS, MOST_TURNS)
     before = _number(request, "before", 1_000_000, 1_000_000)
     try:
-        found = await services.keeping.conversations.read(await _owner(request), request.path_params["id"], at_most, before)
+        found = await services.keeping.conversations.read(
+            await _owner(request), request.path_params["id"], at_most, before
+        )
     except ConversationsUnavailable as error:
         raise unavailable(error) from error
     if found is None:

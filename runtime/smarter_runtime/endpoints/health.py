@@ -41,7 +41,13 @@ def _status(services: Services) -> RuntimeStatus:
         loaded_at=bot.loaded_at if bot else services.clock(),
         keys=len(ring.keys),
         keys_hash=ring.hash,
-        problems=(*services.configs.problems, *services.signing_key.problems, *services.identities.problems(), *ring.problems, *of_bot),
+        problems=(
+            *services.configs.problems,
+            *services.signing_key.problems,
+            *services.identities.problems(),
+            *ring.problems,
+            *of_bot,
+        ),
     )
 
 

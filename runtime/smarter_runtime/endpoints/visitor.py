@@ -8,8 +8,8 @@ from fastapi import Request, Response
 
 from smarter_runtime import services as parts
 from smarter_runtime.access import check_visitors_are_let_in
-from smarter_runtime.endpoints.body import json_body
 from smarter_runtime.bot import Bot
+from smarter_runtime.endpoints.body import json_body
 from smarter_runtime.errors import ApiError, invalid
 from smarter_runtime.identity import Identity
 from smarter_runtime.services import Services
@@ -23,10 +23,21 @@ async def chat_page(request: Request) -> Response:
     headers = {
         "Content-Security-Policy": page.security_policy,
         "Cache-Control": "no-cache",
-        "X-Frame-Options": "DENY",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     }
+    if not page.embedding:
+        # For browsers that do not know the policy's own word for it; it cannot name sites.
+        headers["X-Frame-Options"] = "DENY"
     return Response(page.html, media_type="text/html; charset=utf-8", headers=headers)
+
+
+async def embedding(request: Request) -> Response:
+    script = parts.of(request).bot().page.embedding
+    if not script:
+        text = "No site may embed this chatbot; its operator names those that may in `spec.exposure.frameAncestors`."
+        raise ApiError(404, "not_embeddable", text)
+    headers = {"Cache-Control": "public, max-age=300", "Cross-Origin-Resource-Policy": "cross-origin"}
+    return Response(script, media_type="text/javascript; charset=utf-8", headers=headers)
 
 
 async def asset(request: Request) -> Response:
@@ -52,7 +63,7 @@ async def session(request: Request) -> Response:
     services = parts.of(request)
     bot = services.bot()
     host = request.headers.get("host", "")
-    scheme = checked_origin(request.headers.get("origin"), host, bot.config.hosts)
+    scheme = checked_origin(request.headers.get("origin"), host, bot.config.hosts, bot.config.origins.allowed)
     check_visitors_are_let_in(bot)
     body = await json_body(request, services.settings)
     is_https = scheme == "https"

@@ -91,13 +91,15 @@ class KeySet:
         """Replace the keys; returns why that failed, or an empty string."""
         timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
         try:
-            async with self._dialer.session() as session:
-                async with session.get(self._url, timeout=timeout, allow_redirects=False) as response:
-                    if response.status != 200:
-                        return f"HTTP {response.status}"
-                    document = await response.content.read(MAX_BYTES + 1)
-                    while len(document) <= MAX_BYTES and not response.content.at_eof():
-                        document += await response.content.read(MAX_BYTES)
+            async with (
+                self._dialer.session() as session,
+                session.get(self._url, timeout=timeout, allow_redirects=False) as response,
+            ):
+                if response.status != 200:
+                    return f"HTTP {response.status}"
+                document = await response.content.read(MAX_BYTES + 1)
+                while len(document) <= MAX_BYTES and not response.content.at_eof():
+                    document += await response.content.read(MAX_BYTES)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return _reason(error)
         keys = _keys(document) if len(document) <= MAX_BYTES else ()

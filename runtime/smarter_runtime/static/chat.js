@@ -39,6 +39,7 @@ const TEXTS = {
 };
 const MAX_MESSAGES_SENT = 200;
 const NEAR_THE_END_PIXELS = 80;
+const IDENTITY_MS = 3_000;
 const LOOK_AGAIN_MS = 20_000;
 
 const byId = (id) => document.getElementById(id);
@@ -65,10 +66,25 @@ async function renewSession() {
   const response = await fetch("/app/v1/session", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: "{}",
+    body: JSON.stringify({ identity: await identity() }),
   });
   if (!response.ok) throw await failureOf(response);
   token = (await response.json()).token;
+}
+
+/** Ask the page around this one who the visitor is; only sites that may embed this one are around it. */
+function identity() {
+  if (!bot.asksIdentity || window.parent === window) return null;
+  return new Promise((resolve) => {
+    const listen = (event) => {
+      if (event.source !== window.parent || event.data?.smarter !== "identity") return;
+      window.removeEventListener("message", listen);
+      resolve(event.data.token ?? null);
+    };
+    window.addEventListener("message", listen);
+    setTimeout(resolve, IDENTITY_MS, null);
+    window.parent.postMessage({ smarter: "identity?" }, "*");
+  });
 }
 
 async function ask(signal) {
