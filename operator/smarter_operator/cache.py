@@ -21,6 +21,7 @@ from smarter_operator.kinds import (
     STORE,
     Kind,
 )
+from smarter_operator.names import SECRETS_VOLUME
 from smarter_operator.packed import ObjectName as ObjectName
 from smarter_operator.packed import PackedObjects, identity
 
@@ -218,12 +219,13 @@ def _same_object(one: Manifest, other: Manifest) -> bool:
 
 
 def _trimmed(kind: Kind, manifest: Manifest) -> Manifest:
-    """Drop what is large and never read: the field sets of managers, and of pods all but what status needs."""
+    """Drop what is large and never read: the field sets of managers, and of pods all but their status and Secrets."""
     metadata: dict[str, Any] = dict(manifest["metadata"])
     metadata["managedFields"] = [_manager(kind, entry) for entry in metadata.get("managedFields", [])]
     trimmed = {**manifest, "metadata": metadata}
     if kind is POD:
-        trimmed["spec"] = {}
+        volumes = manifest.get("spec", {}).get("volumes", [])
+        trimmed["spec"] = {"volumes": [volume for volume in volumes if volume.get("name") == SECRETS_VOLUME]}
     return trimmed
 
 

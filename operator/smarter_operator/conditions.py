@@ -15,6 +15,11 @@ from smarter_operator.scaling import scaling_active
 NOT_ASKED = "NotAsked"
 UNREACHABLE = "Unreachable"
 
+_MOUNTING = (
+    "The newest config uses Secrets that not all pods have mounted yet; they serve the last one until their rollout is "
+    "over."
+)
+
 _WAITS = "They still run as before: what the platform changes waits, for only so many bots are renewed at a time."
 
 _MAY_BE_UNKNOWN = frozenset({"ConfigLive", "ScalingActive"})
@@ -75,6 +80,8 @@ def _config_live(outcome: Outcome) -> Verdict:
     if any(pod["metadata"]["uid"] not in world.reports for pod in world.pods):
         return "Unknown", NOT_ASKED, "The pods are being asked what they serve."
     said = {pod["metadata"]["name"]: world.reports[pod["metadata"]["uid"]] for pod in world.pods}
+    if outcome.mounting:
+        return "False", "MountingSecrets", _MOUNTING
     if behind := _behind(said, outcome):
         return behind
     return "True", "Live", f"All pods ({len(said)}) serve config {wanted[:12]}."

@@ -24,6 +24,7 @@ NUDGE_ANNOTATION = f"{GROUP}/config"
 HTTP_PORT_NAME = "http"
 STATUS_PORT_NAME = "status"
 CONTAINER = "runtime"
+SECRETS_VOLUME = "secrets"
 
 
 def config_map(bot: str) -> str:

@@ -27,6 +27,8 @@ class Outcome:
     """Children that the API server did not take."""
     missing: frozenset[str] = frozenset()
     """Kinds of children whose API the cluster lacks."""
+    mounting: bool = False
+    """Whether the newest config waits for pods that have the Secrets which it uses."""
     waits: bool = False
     """Whether a change of the pods that the platform wants waits for those of other bots."""
     session_secret: str = ""

@@ -1,7 +1,7 @@
 """The steps by which a Chatbot becomes what it asks for: observe → compile → check → claim → apply → prune → report."""
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ParamSpec, TypeVar
@@ -11,7 +11,7 @@ from smarter_crds.chatbot import Chatbot
 from smarter_crds.chatbot_status import ChatbotDefaults
 from smarter_crds.compile import Compiled, Problem, References, Settled, compile_chatbot, parse
 from smarter_crds.workload import Resources
-from smarter_operator import apply, checks, resources
+from smarter_operator import apply, checks, mounts, resources
 from smarter_operator.apis import MissingApis
 from smarter_operator.aside import Aside
 from smarter_operator.cache import Cache, ObjectName, references_of
@@ -122,7 +122,8 @@ class ChatbotReconciler:
                 possible = apply.possible(desired, world, self.apis)
             waits = any(self._waits(child, world) for child in possible)
             await apply.prune_autoscaler(desired, world, self.cluster)
-            applied = await self._apply(raw, possible, world, waits=waits)
+            not_now = mounts.held_back(compiled, world) | ({DEPLOYMENT.name} if waits else set())
+            applied = await self._apply(raw, possible, world, not_now)
             problems = checks.problems(replace(facts, strangers=applied.strangers))
             refused += applied.refused
         if not problems:
@@ -136,6 +137,7 @@ class ChatbotReconciler:
             problems=problems,
             refused=refused,
             missing=apply.missing(desired, world, self.apis),
+            mounting=not problems and bool(mounts.held_back(compiled, world)),
             waits=waits,
             session_secret=self.session_keys.recorded(raw),
             config_hash=_hash_in(config_map(raw["metadata"]["name"]), world),
@@ -148,9 +150,9 @@ class ChatbotReconciler:
             return function(*args, **kwargs)
         return await self.aside.run(function, *args, **kwargs)
 
-    async def _apply(self, raw: Manifest, children: list[Manifest], world: World, *, waits: bool) -> apply.Applied:
+    async def _apply(self, raw: Manifest, children: list[Manifest], world: World, not_now: Set[str]) -> apply.Applied:
         # Looking for strangers has found out which APIs are missing.
-        not_now = apply.missing(children, world, self.apis) | ({DEPLOYMENT.name} if waits else set())
+        not_now = apply.missing(children, world, self.apis) | not_now
         refused: tuple[Problem, ...] = ()
         if any(child["kind"] == DEPLOYMENT.name for child in children):
             refused = await self.session_keys.ensure(raw, world)
@@ -174,7 +176,7 @@ class ChatbotReconciler:
         live = world.child(CONFIG_MAP, config_map(chatbot.metadata.name))
         confirmed = frozenset(report.config_hash for report in world.reports.values())
         good = good_config(live, compiled.document, confirmed)
-        return resources.desired(chatbot, compiled, good, self.settings)
+        return resources.desired(chatbot, compiled, good, self.settings, mounts.lingering(compiled, world))
 
     def _findings(self, raw: Manifest, compiled: Compiled) -> dict[str, Finding | None] | None:
         if self.hosts is None:

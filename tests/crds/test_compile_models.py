@@ -87,10 +87,10 @@ def test_the_authorities_of_a_provider_are_mounted_beside_its_key() -> None:
     own = provider("main", type="OpenAI", caSecret={"name": "acme-ca", "key": "ca.crt"}, defaultModel="m")
     result = compiled({"providerRef": {"name": "main"}}, own)
     assert result.config is not None
-    file = result.config.providers["main"].ca_file
-    assert result.secrets == (SecretFile("acme-ca", "ca.crt", file),)
+    [file] = result.secrets
+    assert (file.secret_name, file.key, file.path) == ("acme-ca", "ca.crt", result.config.providers["main"].ca_file)
     # A Provider's name cannot make the key's file of one the authorities of another.
-    assert not file.startswith("provider-")
+    assert not file.use.startswith("provider-")
 
 
 def test_a_bot_that_uses_none_of_it_keeps_the_document_that_it_had() -> None:

@@ -121,13 +121,27 @@ def test_only_secrets_that_are_used_are_mounted() -> None:
     result = compile_chatbot(
         Chatbot.model_validate(bot), references(used, other, unused, demo, asks_other, asks_demo), PLATFORM
     )
-    assert result.secrets == (
-        SecretFile("keys", "b", "provider-other"),
-        SecretFile("keys", "a", "provider-used"),
-    )
+    of_other, of_used = SecretFile("keys", "b", "provider-other"), SecretFile("keys", "a", "provider-used")
+    assert result.secrets == (of_other, of_used)
     assert result.config is not None
     files = {name: found.api_key_file for name, found in result.config.providers.items()}
-    assert files == {"used": "provider-used", "other": "provider-other", "demo": ""}
+    assert files == {"used": of_used.path, "other": of_other.path, "demo": ""}
+
+
+def test_every_secret_key_and_use_has_a_file_of_its_own_whose_name_is_not_too_long() -> None:
+    long = "a" * 253
+    files = [
+        SecretFile("keys", "a", "provider-x"),
+        SecretFile("other", "a", "provider-x"),
+        SecretFile("keys", "b", "provider-x"),
+        SecretFile("keys", "a", "provider-y"),
+        SecretFile("keysa", "", "provider-x"),
+        SecretFile(long, "a", f"ca-of-provider-{long}"),
+        SecretFile(long, "a", f"ca-of-provider-{long[1:]}b"),
+    ]
+    assert len({file.path for file in files}) == len(files)
+    assert max(len(file.path) for file in files) <= 255
+    assert files[0].path == "provider-x-0b8f2a177695", "a pod that is not replaced must find it"
 
 
 @pytest.mark.parametrize(

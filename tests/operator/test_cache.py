@@ -76,12 +76,14 @@ def test_a_list_tells_what_vanished_but_not_what_came_after_it_was_asked_for() -
 def test_what_is_large_and_never_read_is_not_kept() -> None:
     cache = Cache()
     fields = [{"manager": "kubelet", "operation": "Update", "fieldsV1": {"f:status": {}}}]
-    pod = {"kind": "Pod", "metadata": {"name": "a", "namespace": "acme"}, "spec": {"containers": [1]}, "status": {}}
+    secrets = {"name": "secrets", "projected": {"sources": []}}
+    spec = {"containers": [1], "volumes": [{"name": "tmp"}, secrets]}
+    pod = {"kind": "Pod", "metadata": {"name": "a", "namespace": "acme"}, "spec": spec, "status": {}}
     cache.put(POD, stored(pod, managedFields=fields))
     kept = cache.get(POD, "acme", "a")
     assert kept is not None
     assert kept["metadata"]["managedFields"] == [{"manager": "kubelet", "operation": "Update"}]
-    assert kept["spec"] == {}
+    assert kept["spec"] == {"volumes": [secrets]}, "what a pod has mounted decides which config it may get"
 
 
 def test_what_a_reader_changes_does_not_change_what_is_known() -> None:

@@ -15,8 +15,11 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from smarter_crds.runtime_config import CONFIG_KEY, RuntimeConfig
 from smarter_crds.session_key import SESSION_KEY_MISSING
 from smarter_operator.names import NUDGE_ANNOTATION
+from smarter_operator.resources.config_map import unpacked
+from smarter_operator.resources.secret_volume import mounts_of
 from support.api import Api, ApiError
 from support.manifests import session_secret_of
 
@@ -36,6 +39,10 @@ class FakePod:
     nudge: str = ""
     config_hash: str = ""
     keys_hash: str = ""
+    mounted: frozenset[str] = frozenset()
+    """Paths of the files of Secrets that it has."""
+    lacked: set[str] = field(default_factory=set)
+    """Files that it did not have and a config that it was given named."""
     stubborn: bool = False
     """Whether it ignores a reload."""
     problems: list[dict[str, str]] = field(default_factory=list)
@@ -88,6 +95,7 @@ class DataPlane:
         bot = pod["metadata"]["labels"]["smarter.sh/chatbot"]
         fake = FakePod(uid, namespace, bot, next(self._addresses), stubborn=bot in self.stubborn_bots)
         fake.session_secret = session_secret_of(pod)
+        fake.mounted = frozenset(mount.path for mount in mounts_of(pod["spec"]))
         await self._mount(fake)
         await self._listen(fake)
         self.pods[uid] = fake
@@ -110,14 +118,15 @@ class DataPlane:
                 await self._mount(fake)
 
     async def _mount(self, fake: FakePod) -> None:
-        fake.config_hash, fake.keys_hash = [await self._hash(fake, what) for what in ("config", "keys")]
+        config, keys = [await self._config_map(fake, what) for what in ("config", "keys")]
+        fake.config_hash, fake.keys_hash = [str((each.get("data") or {}).get("hash", "")) for each in (config, keys)]
+        fake.lacked |= _files(unpacked(config, CONFIG_KEY)) - fake.mounted
         others = [problem for problem in fake.problems if problem["reason"] != SESSION_KEY_MISSING]
         has_key = await self._api.get("Secret", fake.namespace, fake.session_secret)
         fake.problems = others if has_key else [*others, {"reason": SESSION_KEY_MISSING, "message": "It is gone."}]
 
-    async def _hash(self, fake: FakePod, what: str) -> str:
-        config_map = await self._api.get("ConfigMap", fake.namespace, f"{fake.bot}-{what}")
-        return str(config_map["data"]["hash"]) if config_map else ""
+    async def _config_map(self, fake: FakePod, what: str) -> Manifest:
+        return await self._api.get("ConfigMap", fake.namespace, f"{fake.bot}-{what}") or {}
 
     async def _listen(self, fake: FakePod) -> None:
         async def status(_: web.Request) -> web.Response:
@@ -163,3 +172,11 @@ class DataPlane:
         with contextlib.suppress(ApiError):
             metadata = manifest["metadata"]
             await self._api.patch(kind, metadata["namespace"], metadata["name"], {"status": status}, "status")
+
+
+def _files(document: bytes) -> set[str]:
+    """Return the files of Secrets that the Providers of a config name."""
+    if not document:
+        return set()
+    providers = RuntimeConfig.model_validate_json(document).providers.values()
+    return {file for each in providers for file in (each.api_key_file, each.ca_file) if file}

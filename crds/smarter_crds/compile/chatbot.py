@@ -82,7 +82,15 @@ def compile_chatbot(chatbot: Chatbot, references: References, platform: Platform
     document = to_json(config)
     if too_large := _too_large(config, document, references.good_config_bytes, platform.max_config_bytes):
         return replace(_refused(bot), problems=(too_large,))
-    return replace(_refused(bot), config=config, document=document, hash=config_hash(document))
+    compiled = replace(_refused(bot), config=config, document=document, hash=config_hash(document))
+    _check_files(compiled)
+    return compiled
+
+
+def _check_files(compiled: Compiled) -> None:
+    """See that the config names every file by its path, which tells one Secret from the next."""
+    unknown = [file.use for file in compiled.secrets if f'"{file.path}"'.encode() not in compiled.document]
+    assert not unknown, f"the config does not name `SecretFile.path` of {unknown}"
 
 
 def _gather(chatbot: Chatbot, references: References, platform: Platform) -> _Bot:

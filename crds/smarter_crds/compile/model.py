@@ -1,5 +1,6 @@
 """What goes into compile and what comes out of it."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -20,6 +21,9 @@ from smarter_crds.provider import Provider
 from smarter_crds.runtime_config import RuntimeConfig
 from smarter_crds.sql_connection import SqlConnection
 from smarter_crds.workload import Resources
+
+_MAX_USE = 200
+"""Characters of a use that stay in the file's name; names of resources may have 253, and a file's name 255."""
 
 
 class PlatformLimits(ApiModel):
@@ -80,11 +84,21 @@ class References:
 
 @dataclass(frozen=True)
 class SecretFile:
-    """A key of a Secret that the pod needs as a file; `path` is relative to the runtime's secrets folder."""
+    """A key of a Secret that the pod needs as a file."""
 
     secret_name: str
     key: str
-    path: str
+    use: str
+    """What for, in characters that the name of a file may have."""
+
+    @property
+    def path(self) -> str:
+        """The path below the runtime's secrets folder, which the config names.
+
+        It differs for another Secret, key or use, so that a pod with the file of before never takes it for the new one.
+        """
+        said = "\0".join((self.secret_name, self.key, self.use))
+        return f"{self.use[:_MAX_USE]}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True, kw_only=True)

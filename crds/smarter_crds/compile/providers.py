@@ -159,8 +159,8 @@ def provider_config(provider: Provider) -> ProviderConfig:
         type=spec.type,
         base_url=(spec.base_url or BASE_URLS.get(spec.type, "")).rstrip("/"),
         api=_api(provider),
-        ca_file=_ca_file(provider) if spec.ca_secret else "",
-        api_key_file=_key_file(provider) if spec.api_key_secret else "",
+        ca_file=ca.path if (ca := _ca_file(provider)) else "",
+        api_key_file=key.path if (key := _key_file(provider)) else "",
         headers={header.name: header.value for header in spec.headers},
         timeout_seconds=spec.timeout_seconds or _DEFAULT_TIMEOUT_SECONDS,
         allowed_cidrs=tuple(sorted(spec.allowed_cidrs)),
@@ -170,13 +170,8 @@ def provider_config(provider: Provider) -> ProviderConfig:
 
 def provider_secrets(provider: Provider) -> Iterator[SecretFile]:
     """Yield what the pod needs mounted to use `provider`."""
-    spec = provider.spec
-    if spec.type == "Demo":
-        return
-    if spec.api_key_secret:
-        yield SecretFile(spec.api_key_secret.name, spec.api_key_secret.key, _key_file(provider))
-    if spec.ca_secret:
-        yield SecretFile(spec.ca_secret.name, spec.ca_secret.key, _ca_file(provider))
+    if provider.spec.type != "Demo":
+        yield from (file for file in (_key_file(provider), _ca_file(provider)) if file)
 
 
 def _api(provider: Provider) -> Literal["ChatCompletions", "Responses"]:
@@ -192,10 +187,12 @@ def _langchain(provider: Provider) -> LangChainConfig | None:
     return LangChainConfig(provider=settings.model.partition(":")[0], options=settings.options or {})
 
 
-def _key_file(provider: Provider) -> str:
-    return f"provider-{provider.metadata.name}"
+def _key_file(provider: Provider) -> SecretFile | None:
+    secret = provider.spec.api_key_secret
+    return SecretFile(secret.name, secret.key, f"provider-{provider.metadata.name}") if secret else None
 
 
-def _ca_file(provider: Provider) -> str:
+def _ca_file(provider: Provider) -> SecretFile | None:
+    secret = provider.spec.ca_secret
     # No name of a Provider makes a key's file of it.
-    return f"ca-of-provider-{provider.metadata.name}"
+    return SecretFile(secret.name, secret.key, f"ca-of-provider-{provider.metadata.name}") if secret else None

@@ -1,5 +1,7 @@
 """What a Chatbot is made of: one pure builder per child kind, and the list of those that are wanted."""
 
+from collections.abc import Sequence
+
 from smarter_crds.chatbot import Chatbot
 from smarter_crds.compile import Compiled
 from smarter_operator.cluster import Manifest
@@ -14,6 +16,7 @@ from smarter_operator.resources.keys_config_map import keys_config_map
 from smarter_operator.resources.network_policy import network_policy
 from smarter_operator.resources.pod_disruption_budget import MIN_REPLICAS, pod_disruption_budget
 from smarter_operator.resources.pod_monitor import pod_monitor
+from smarter_operator.resources.secret_volume import Mount
 from smarter_operator.resources.service import service
 from smarter_operator.resources.service_account import service_account
 from smarter_operator.settings import Settings
@@ -21,7 +24,9 @@ from smarter_operator.settings import Settings
 __all__ = ["desired", "keys_config_map"]
 
 
-def desired(chatbot: Chatbot, compiled: Compiled, good: str, settings: Settings) -> list[Manifest]:
+def desired(
+    chatbot: Chatbot, compiled: Compiled, good: str, settings: Settings, lingering: Sequence[Mount] = ()
+) -> list[Manifest]:
     """Return all children, in the order of application: what pods need to start comes before the Deployment."""
     version = compiled.config.schema_version if compiled.config else 1
     children = [service_account(chatbot), config_map(chatbot, compiled.document, good, version)]
@@ -30,7 +35,7 @@ def desired(chatbot: Chatbot, compiled: Compiled, good: str, settings: Settings)
         children.append(network_policy(chatbot, compiled, settings))
     children += [certificate(chatbot, compiled, host) for host in compiled.settled.certified_hosts]
     if compiled.settled.state != "Offline":
-        children += [deployment(chatbot, compiled, settings), service(chatbot), pod_monitor(chatbot)]
+        children += [deployment(chatbot, compiled, settings, lingering), service(chatbot), pod_monitor(chatbot)]
         if compiled.settled.replicas >= MIN_REPLICAS:
             children.append(pod_disruption_budget(chatbot))
         if compiled.settled.autoscaling:

@@ -3,7 +3,7 @@
 import base64
 
 from smarter_crds.chatbot import Chatbot
-from smarter_crds.runtime_config import CONFIG_KEY, GOOD_CONFIG_KEY, config_hash, pack
+from smarter_crds.runtime_config import CONFIG_KEY, GOOD_CONFIG_KEY, config_hash, pack, unpack
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
 from smarter_operator.resources.metadata import metadata
@@ -19,6 +19,14 @@ def config_map(chatbot: Chatbot, document: bytes, good: str = "", schema_version
         "data": {"schemaVersion": str(schema_version), "hash": config_hash(document)},
         "binaryData": {CONFIG_KEY: packed} | ({GOOD_CONFIG_KEY: good} if good else {}),
     }
+
+
+def unpacked(live: Manifest, key: str) -> bytes:
+    """Return the JSON of a config as it stands in a ConfigMap; empty where there is none that can be read."""
+    try:
+        return unpack(base64.b64decode((live.get("binaryData") or {}).get(key, "")))
+    except ValueError:
+        return b""
 
 
 def good_config(live: Manifest | None, document: bytes, confirmed: frozenset[str]) -> str:

@@ -1,9 +1,10 @@
 """The Deployment that runs a chatbot's pods. Nothing in the pod template depends on the config's content."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from smarter_crds.chatbot import Chatbot
-from smarter_crds.compile import Compiled, SecretFile
+from smarter_crds.compile import Compiled
 from smarter_crds.keys_config import KEYS_KEY
 from smarter_crds.runtime_config import API_PORT, CONFIG_DIRECTORY, SECRETS_DIRECTORY, STATUS_PORT
 from smarter_crds.session_key import SESSION_KEY_FILE
@@ -11,6 +12,7 @@ from smarter_operator import names
 from smarter_operator.cluster import Manifest
 from smarter_operator.resources.metadata import metadata
 from smarter_operator.resources.pod_template import environment, pod_metadata, scheduling
+from smarter_operator.resources.secret_volume import Mount, mounts, secret_volume
 from smarter_operator.settings import Settings
 
 DRAIN_SECONDS = 30
@@ -19,12 +21,14 @@ DRAIN_SECONDS = 30
 _USER = 65532
 
 
-def deployment(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> Manifest:
+def deployment(chatbot: Chatbot, compiled: Compiled, settings: Settings, lingering: Sequence[Mount] = ()) -> Manifest:
+    """Build it; `lingering` is mounted beside what the config uses."""
     bot = chatbot.metadata.name
+    secrets = sorted((*mounts(compiled.secrets), *lingering), key=lambda mount: mount.path)
     # With autoscaling the number of pods belongs to the autoscaler.
-    template = {"metadata": pod_metadata(chatbot), "spec": _pod(chatbot, compiled, settings)}
+    template = {"metadata": pod_metadata(chatbot), "spec": _pod(chatbot, compiled, settings, secrets)}
     hashes = {
-        names.ASKED_ANNOTATION: names.digest(_asked(chatbot, compiled)),
+        names.ASKED_ANNOTATION: names.digest(_asked(chatbot, secrets)),
         names.TEMPLATE_ANNOTATION: names.digest(template),
     }
     replicas = {} if compiled.settled.autoscaling else {"replicas": compiled.settled.replicas}
@@ -42,7 +46,7 @@ def deployment(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> Mani
     }
 
 
-def _asked(chatbot: Chatbot, compiled: Compiled) -> dict[str, Any]:
+def _asked(chatbot: Chatbot, secrets: Sequence[Mount]) -> dict[str, Any]:
     """Return what the Chatbot itself says about its pods, and nothing that it leaves open.
 
     Also the Secrets: a config that uses a new one is of no use until the pods have it mounted.
@@ -51,11 +55,11 @@ def _asked(chatbot: Chatbot, compiled: Compiled) -> dict[str, Any]:
     limits = chatbot.spec.limits.max_answer_seconds if chatbot.spec.limits else None
     return chatbot.spec.model_dump(mode="json", include=said, exclude_defaults=True) | {
         "limits": limits,
-        "secrets": [[file.secret_name, file.key] for file in compiled.secrets],
+        "secrets": [[mount.secret_name, mount.key] for mount in secrets],
     }
 
 
-def _pod(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> dict[str, Any]:
+def _pod(chatbot: Chatbot, compiled: Compiled, settings: Settings, secrets: Sequence[Mount]) -> dict[str, Any]:
     assert compiled.config is not None
     return {
         "serviceAccountName": chatbot.metadata.name,
@@ -70,7 +74,7 @@ def _pod(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> dict[str, 
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(chatbot, compiled, settings)],
-        "volumes": _volumes(chatbot, compiled),
+        "volumes": _volumes(chatbot, secrets),
     } | scheduling(chatbot, compiled)
 
 
@@ -101,7 +105,7 @@ def _container(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> dict
         "volumeMounts": [
             {"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},
-            {"name": "secrets", "mountPath": SECRETS_DIRECTORY, "readOnly": True},
+            {"name": names.SECRETS_VOLUME, "mountPath": SECRETS_DIRECTORY, "readOnly": True},
         ],
     }
 
@@ -115,19 +119,14 @@ def _probe(path: str, *, period_seconds: int, failure_threshold: int) -> dict[st
     }
 
 
-def _volumes(chatbot: Chatbot, compiled: Compiled) -> list[dict[str, Any]]:
-    session = SecretFile(
+def _volumes(chatbot: Chatbot, secrets: Sequence[Mount]) -> list[dict[str, Any]]:
+    session = Mount(
         names.session_secret(chatbot.metadata.name, chatbot.metadata.uid), SESSION_KEY_FILE, SESSION_KEY_FILE
     )
-    # Optional: a missing Secret must not keep the pod from starting; the runtime reports it by name.
-    secrets = [
-        {"secret": {"name": file.secret_name, "items": [{"key": file.key, "path": file.path}], "optional": True}}
-        for file in (session, *compiled.secrets)
-    ]
     return [
         {"name": "config", "projected": {"sources": _config_sources(chatbot.metadata.name)}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
-        {"name": "secrets", "projected": {"sources": secrets}},
+        secret_volume((session, *secrets)),
     ]
 
 
