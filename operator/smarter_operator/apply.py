@@ -87,24 +87,37 @@ async def apply_children(
     return Applied(refused=tuple(problem for applied in done for problem in applied.refused))
 
 
-async def prune_autoscaler(desired: Sequence[Manifest], world: World, cluster: Cluster) -> None:
+async def prune_autoscaler(desired: Sequence[Manifest], world: World, cluster: Cluster) -> tuple[Problem, ...]:
     """Delete an autoscaler that is not desired any more, before it and we pull at the number of pods."""
-    await _prune(desired, (HORIZONTAL_POD_AUTOSCALER,), world, cluster)
+    return await _prune(desired, (HORIZONTAL_POD_AUTOSCALER,), world, cluster)
 
 
-async def prune(desired: Sequence[Manifest], world: World, cluster: Cluster, cache: Cache) -> None:
-    """Delete our other children that are not desired any more; the old route only when the new one is there."""
+async def prune(desired: Sequence[Manifest], world: World, cluster: Cluster, cache: Cache) -> tuple[Problem, ...]:
+    """Delete our other children that are not desired any more; the old route only when the new one is there.
+
+    Returns why the API server did not let some go.
+    """
     kept = () if all(_exists(child, cache) for child in desired if child["kind"] in _ROUTES) else _ROUTES
     kinds = [kind for kind in CHILDREN if kind.name not in kept and kind is not HORIZONTAL_POD_AUTOSCALER]
-    await _prune(desired, kinds, world, cluster)
+    return await _prune(desired, kinds, world, cluster)
 
 
-async def _prune(desired: Sequence[Manifest], kinds: Iterable[Kind], world: World, cluster: Cluster) -> None:
+async def _prune(
+    desired: Sequence[Manifest], kinds: Iterable[Kind], world: World, cluster: Cluster
+) -> tuple[Problem, ...]:
     wanted = {(child["kind"], child["metadata"]["name"]) for child in desired}
+    refused = []
     for kind in kinds:
         for child in world.of_kind(kind):
-            if (kind.name, child["metadata"]["name"]) not in wanted and "deletionTimestamp" not in child["metadata"]:
+            name, metadata = child["metadata"]["name"], child["metadata"]
+            if (kind.name, name) in wanted or "deletionTimestamp" in metadata:
+                continue
+            try:
                 await _delete(kind, child, cluster)
+            except Rejected as error:
+                message = f"{kind.name} {name!r} is not wanted any more, and its deletion was refused: {error}"
+                refused.append(Problem("DeleteRefused", message))
+    return tuple(refused)
 
 
 async def _take_back(child: Manifest, cluster: Cluster, cache: Cache) -> None:

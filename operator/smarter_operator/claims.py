@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from smarter_operator.cache import Cache, ObjectName
-from smarter_operator.cluster import Cluster, Conflict, Manifest
+from smarter_operator.cluster import Cluster, Conflict, Manifest, Rejected
 from smarter_operator.hosts import Standing, objection
 from smarter_operator.kinds import HOST_CLAIM, NAMESPACE
 from smarter_operator.settings import Settings
@@ -42,8 +42,9 @@ class HostClaims:
         free = [standing.host for standing in standings if standing.claim == "Free"]
         if not free:
             return tuple(standings)
-        await asyncio.gather(*(self._claim(host, raw) for host in free))
-        return self.standings(raw, (standing.host for standing in standings))
+        refused = dict(zip(free, await asyncio.gather(*(self._claim(host, raw) for host in free)), strict=True))
+        now = self.standings(raw, (standing.host for standing in standings))
+        return tuple(_with_refusal(standing, refused.get(standing.host, "")) for standing in now)
 
     async def release(self, bot: ObjectName, in_use: Container[str]) -> float | None:
         """Note of the Chatbot's other claims that their use has ended, and delete those for which it is long ago.
@@ -86,7 +87,15 @@ class HostClaims:
             f"there: it is free {hours:g} hours after its last use, or when HostClaim {host!r} is deleted."
         )
 
-    async def _claim(self, host: str, raw: Manifest) -> None:
+    async def _claim(self, host: str, raw: Manifest) -> str:
+        """Claim a host, unless somebody else has it by now. Returns why the API server refuses it, if it does."""
+        try:
+            await self._write_claim(host, raw)
+        except Rejected as error:
+            return f"The HostClaim of host {host!r} was refused: {error}"
+        return ""
+
+    async def _write_claim(self, host: str, raw: Manifest) -> None:
         known = self.cache.get(HOST_CLAIM, "", host)
         if known is not None:
             # It may have become somebody else's since it was found free.
@@ -134,6 +143,10 @@ def host_claim(host: str, raw: Manifest) -> Manifest:
 
 def holder(raw: Manifest) -> dict[str, str]:
     return {key: raw["metadata"][key] for key in ("namespace", "name", "uid")}
+
+
+def _with_refusal(standing: Standing, why: str) -> Standing:
+    return Standing(standing.host, "Refused", why) if why and standing.claim == "Free" else standing
 
 
 def _is_held_by(claim: Manifest, raw: Manifest) -> bool:

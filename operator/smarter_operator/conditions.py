@@ -110,10 +110,10 @@ def _old_config(old: Mapping[str, PodReport], wanted: str, pods: int) -> str:
 
 def _available(bot: str, outcome: Outcome) -> Verdict:
     world = outcome.world
-    if outcome.compiled.settled.state == "Offline" and not outcome.problems:
-        return _stopped(world)
     if outcome.refused:
         return "False", outcome.refused[0].reason, _sentences(outcome.refused)
+    if outcome.compiled.settled.state == "Offline" and not outcome.problems:
+        return _stopped(world)
     live = world.child(DEPLOYMENT, bot)
     if live is None:
         return "False", "NotDeployed", "There is no Deployment yet."

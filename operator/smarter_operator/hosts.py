@@ -9,14 +9,17 @@ from smarter_crds.compile import Compiled, default_host
 from smarter_operator.cluster import Manifest
 from smarter_operator.settings import Settings
 
-Claim = Literal["Held", "Free", "Taken", "Forbidden"]
+Claim = Literal["Held", "Free", "Taken", "Forbidden", "Refused"]
 
-_REASONS: Mapping[Claim, str] = {"Taken": "HostTaken", "Forbidden": "HostForbidden"}
+_REASONS: Mapping[Claim, str] = {"Taken": "HostTaken", "Forbidden": "HostForbidden", "Refused": "ClaimRefused"}
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a Chatbot stands with one host that it asks for: `Free` is one that it may still claim."""
+    """How a Chatbot stands with one host that it asks for.
+
+    `Free` is one that it may still claim, `Refused` one whose HostClaim the API server did not take.
+    """
 
     host: str
     claim: Claim

@@ -25,6 +25,8 @@ _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=
 _PAGE = 500
 _NO_SUCH_SHAPE = "failed to create typed patch object"
 """How the API server answers, with code 500, an apply that holds a field which the kind does not have."""
+_NOT_ADMITTED = ("denied the request: ", "denied request: ", "failed calling webhook")
+"""What admission says, by webhooks, by policies, and where a webhook does not answer; the code is its own choice."""
 _WRITE_QUERY = {"fieldManager": names.FIELD_MANAGER}
 
 _NO_OBJECTS_VERSION = "1"
@@ -250,12 +252,12 @@ def _names_an_object(answer: bytes) -> bool:
 
 
 def _error(code: int, message: str, retry_after: str) -> ClusterError:
+    if _NO_SUCH_SHAPE in message or any(words in message for words in _NOT_ADMITTED):
+        return Rejected(message)
     if code == 404:
         return NotFound(message)
     if code == 409:
         return Conflict(message)
-    if _NO_SUCH_SHAPE in message:
-        return Rejected(message)
     if code == 429 or code >= 500 or code == 401:
         return Unavailable(message, float(retry_after) if retry_after.isdigit() else 0)
     return Rejected(message)

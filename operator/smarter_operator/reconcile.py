@@ -121,13 +121,13 @@ class ChatbotReconciler:
                 desired = await self._beside(raw, self._desired, chatbot, compiled, world)
                 possible = apply.possible(desired, world, self.apis)
             waits = any(self._waits(child, world) for child in possible)
-            await apply.prune_autoscaler(desired, world, self.cluster)
+            refused += await apply.prune_autoscaler(desired, world, self.cluster)
             not_now = mounts.held_back(compiled, world) | ({DEPLOYMENT.name} if waits else set())
             applied = await self._apply(raw, possible, world, not_now)
             problems = checks.problems(replace(facts, strangers=applied.strangers))
             refused += applied.refused
         if not problems:
-            await apply.prune([*desired, *keys], world, self.cluster, self.cache)
+            refused += await apply.prune([*desired, *keys], world, self.cluster, self.cache)
         world = observe(raw, self.cache, self.reports, known)
         return Outcome(
             compiled=compiled,
@@ -250,7 +250,8 @@ def _unreadable(problem: Problem) -> Compiled:
 def _look_again_seconds(outcome: Outcome, patient_seconds: float) -> float | None:
     name_taken = any(problem.reason == NAME_TAKEN for problem in outcome.problems)
     missed = outcome.world.misses_session_key
-    if name_taken or missed or outcome.refused or outcome.missing - {POD_MONITOR.name}:
+    unclaimed = any(standing.claim == "Refused" for standing in outcome.hosts)
+    if name_taken or missed or unclaimed or outcome.refused or outcome.missing - {POD_MONITOR.name}:
         return LOOK_AGAIN_SECONDS
     if outcome.waits:
         return patient_seconds

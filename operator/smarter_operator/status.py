@@ -14,6 +14,9 @@ from smarter_operator.outcome import Outcome
 
 Status = dict[str, Any]
 
+_MESSAGE_CHARACTERS = 32768
+"""Most that the API server takes; what an admission webhook says may be longer."""
+
 
 def chatbot_status(raw: Manifest, outcome: Outcome, now: datetime) -> Status:
     """Return the whole status of the Chatbot `raw`; `now` stamps the conditions that flip."""
@@ -60,7 +63,7 @@ def _condition(name: str, verdict: Verdict, before: Mapping[str, Any], raw: Mani
         "type": name,
         "status": status,
         "reason": reason,
-        "message": message,
+        "message": message if len(message) <= _MESSAGE_CHARACTERS else message[: _MESSAGE_CHARACTERS - 1] + "…",
         "observedGeneration": raw["metadata"]["generation"],
         "lastTransitionTime": kept,
     }

@@ -7,7 +7,7 @@ import pytest
 
 from smarter_operator.cache import Cache
 from smarter_operator.claims import HostClaims
-from smarter_operator.cluster import Manifest
+from smarter_operator.cluster import Manifest, Rejected
 from smarter_operator.kinds import CHATBOT, HOST_CLAIM
 from smarter_operator.settings import Settings
 from support.fake_cluster import FakeCluster
@@ -317,3 +317,19 @@ async def test_a_host_that_somebody_else_got_since_it_was_found_free_is_left_to_
     assert (found_free[0].claim, standing.claim) == ("Free", "Taken")
     held_by = (await cluster.read(HOST_CLAIM, "", HOST) or {})["spec"]["holder"]["namespace"]
     assert held_by == "rival"
+
+
+@virtual_time
+async def test_a_claim_that_admission_refuses_is_a_reason_and_is_tried_again() -> None:
+    cluster = cluster_of(chatbot(exposure=CONTESTED))
+    refusal = Rejected("cannot post HostClaim: no such hosts here")
+    cluster.refuse = lambda verb, manifest: refusal if manifest["metadata"].get("name") == HOST else None
+    async with Harness(cluster) as harness:
+        own = "support.acme.example"
+        status, reason, message = accepted(cluster, "acme")
+        assert (status, reason) == ("False", "ClaimRefused")
+        assert "no such hosts here The others (1) are served." in message
+        assert (hosts_of(cluster), routed(cluster)) == ({HOST: False, own: True}, [own])
+        cluster.refuse = lambda verb, manifest: None
+        await harness.settle(60)
+        assert hosts_of(cluster) == {HOST: True, own: True}

@@ -56,6 +56,20 @@ SERVICE_MANIFEST = {"kind": "Service", "metadata": {"name": "support", "namespac
         pytest.param(status(409, "uid mismatch"), Conflict, "uid mismatch", id="409"),
         pytest.param(status(403, "exceeded quota"), Rejected, "exceeded quota", id="403"),
         pytest.param(status(422, "is invalid"), Rejected, "is invalid", id="422"),
+        *(
+            pytest.param(status(code, f"{who}: not on Fridays"), Rejected, "not on Fridays", id=f"{code}-by-{by}")
+            for code in (401, 404, 409, 429, 500)
+            for by, who in (
+                ("a-webhook", 'admission webhook "a.example" denied the request'),
+                ("a-policy", "services \"support\" is forbidden: ValidatingAdmissionPolicy 'p' denied request"),
+            )
+        ),
+        pytest.param(
+            status(500, 'Internal error occurred: failed calling webhook "a.example": no route to host'),
+            Rejected,
+            "no route to host",
+            id="a-webhook-that-does-not-answer",
+        ),
         pytest.param(status(500, "etcd is away"), Unavailable, "etcd is away", id="500"),
         pytest.param(status(401, "expired"), Unavailable, "expired", id="401"),
         pytest.param(web.Response(status=502, text=f"<html>{SECRET}"), Unavailable, "no Kubernetes Status", id="proxy"),

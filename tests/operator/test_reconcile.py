@@ -362,6 +362,34 @@ async def test_what_admission_refuses_is_a_reason_and_the_other_children_are_mad
 
 
 @virtual_time
+async def test_a_child_that_admission_does_not_let_go_is_a_reason_and_the_others_go() -> None:
+    cluster = acme(chatbot(exposure=exposed()))
+    async with Harness(cluster) as harness:
+        refusal = Rejected("cannot delete Ingress: ask the platform team")
+        cluster.refuse = lambda verb, manifest: (
+            refusal if (verb, manifest.get("kind")) == ("delete", "Ingress") else None
+        )
+        cluster.edit("Chatbot", "support", spec=chatbot(exposure={"type": "None"})["spec"])
+        await harness.settle()
+        assert cluster.condition("support", "Ready") == ("False", "DeleteRefused")
+        assert [kind for kind, _, _ in cluster.objects if kind in ("Ingress", "Certificate")] == ["Ingress"]
+        cluster.refuse = lambda verb, manifest: None
+        await harness.settle(60)
+        assert ("Ingress", "acme", "support") not in cluster.objects
+
+
+@virtual_time
+async def test_a_refusal_longer_than_a_condition_may_be_is_cut() -> None:
+    cluster = acme(chatbot())
+    refusal = Rejected("no " * 20_000)
+    cluster.refuse = lambda verb, manifest: refusal if manifest.get("kind") == "Service" else None
+    async with Harness(cluster):
+        conditions = cluster.get("Chatbot", "support")["status"]["conditions"]
+        said = {condition["reason"]: condition["message"] for condition in conditions}["ApplyRefused"]
+        assert (len(said), said[-1]) == (32768, "…")
+
+
+@virtual_time
 async def test_an_api_server_that_is_away_is_tried_again_until_it_answers() -> None:
     cluster = acme(chatbot())
     cluster.refuse = lambda verb, manifest: Unavailable("no answer")
