@@ -1,5 +1,6 @@
 """The real cluster: the official asyncio client, used with plain dictionaries, for typed models cost milliseconds."""
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -20,6 +21,8 @@ from smarter_operator.kinds import EVENT, NAMESPACE, POD, Kind
 _APPLY = "application/apply-patch+yaml"
 _MERGE_PATCH = "application/merge-patch+json"
 _JSON = "application/json"
+_UNLIKE_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""The API server reads what is applied as YAML, which takes some of JSON's characters for errors or ends of lines."""
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE = 500
@@ -206,7 +209,7 @@ class KubernetesCluster:
         return self._session.request(
             request.verb,
             self._host + request.path + (f"?{urlencode(request.query)}" if request.query else ""),
-            data=None if request.body is None else orjson.dumps(request.body),
+            data=None if request.body is None else _encoded(request.body),
             headers={"Accept": request.accept, "Content-Type": request.content_type},
             timeout=self._timeout,
         )
@@ -228,6 +231,14 @@ class Request:
 def _apply(kind: Kind, path: str, manifest: Manifest, manager: str) -> Request:
     query = {"fieldManager": manager, "force": "true"}
     return Request(verb="PATCH", kind=kind, path=path, query=query, body=manifest, content_type=_APPLY)
+
+
+def _encoded(body: Any) -> bytes:
+    """Return `body` as JSON that is YAML, too."""
+    encoded = orjson.dumps(body)
+    if encoded.isascii() and b"\x7f" not in encoded:
+        return encoded
+    return _UNLIKE_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", encoded.decode()).encode()
 
 
 def _parse(answer: bytes) -> Manifest:

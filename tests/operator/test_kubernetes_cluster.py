@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client.configuration import Configuration
@@ -25,9 +26,11 @@ class Server:
     def __init__(self, *answers: web.Response) -> None:
         self._answers = list(answers)
         self.requests: list[tuple[str, str, dict[str, str], Any]] = []
+        self.bodies: list[bytes] = []
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.json() if request.can_read_body else None
+        self.bodies.append(await request.read())
         self.requests.append((request.method, request.path_qs, dict(request.headers), body))
         return self._answers.pop(0)
 
@@ -103,6 +106,18 @@ async def test_a_server_that_hangs_is_unavailable() -> None:
         cluster = KubernetesCluster(str(listening.make_url("")).rstrip("/"), session, timeout_seconds=0.05)
         with pytest.raises(Unavailable, match="TimeoutError"):
             await cluster.list_objects(PLUGIN)
+
+
+async def test_what_is_applied_is_json_and_yaml_alike_whatever_characters_it_holds() -> None:
+    """The server parses it as YAML; the parser of these tests is stricter than that of Go, and agrees on lines."""
+    text = "Größe \U0001f680" + "".join(map(chr, [*range(0x100), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF]))
+    manifest = SERVICE_MANIFEST | {"metadata": {"name": "support", "namespace": "acme", "annotations": {"text": text}}}
+    server = Server(web.json_response({"kind": "Service"}))
+    async with cluster_of(server) as cluster:
+        await cluster.apply(SERVICE, manifest)
+    [(_, _, _, body)] = server.requests
+    assert body == manifest
+    assert yaml.safe_load(server.bodies[0]) == manifest
 
 
 async def test_an_apply_is_forced_under_our_name() -> None:
