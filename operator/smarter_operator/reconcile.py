@@ -1,5 +1,6 @@
 """The steps by which a Chatbot becomes what it asks for: observe → compile → check → claim → apply → prune → report."""
 
+import contextlib
 import random
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field, replace
@@ -8,20 +9,18 @@ from typing import ParamSpec, TypeVar
 
 from smarter_crds.base import Metadata
 from smarter_crds.chatbot import Chatbot
-from smarter_crds.chatbot_status import ChatbotDefaults
-from smarter_crds.compile import Compiled, Problem, References, Settled, compile_chatbot, parse
-from smarter_crds.workload import Resources
-from smarter_operator import apply, checks, mounts, resources
+from smarter_crds.compile import Compiled, Problem
+from smarter_operator import apply, checks, compiling, mounts, resources
 from smarter_operator.apis import MissingApis
 from smarter_operator.aside import Aside
-from smarter_operator.cache import Cache, ObjectName, references_of
+from smarter_operator.cache import Cache, ObjectName
 from smarter_operator.claims import HostClaims
 from smarter_operator.cluster import Cluster, Manifest
 from smarter_operator.findings import Finding
 from smarter_operator.hosts import Standing, narrowed, route_hosts
 from smarter_operator.kinds import CHATBOT, CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, INGRESS, POD_MONITOR
 from smarter_operator.names import config_map, keys_config_map
-from smarter_operator.observe import NAME_TAKEN, World, observe, references
+from smarter_operator.observe import NAME_TAKEN, World, observe
 from smarter_operator.outcome import Outcome
 from smarter_operator.pods import PodProber, PodReports, Wanted
 from smarter_operator.probes import HostKey, HostProber, Target
@@ -37,10 +36,6 @@ T = TypeVar("T")
 
 LOOK_AGAIN_SECONDS = 15.0
 """How soon a Chatbot is tried again whose obstacle sends us no event: a foreign object, a quota, a missing API."""
-
-
-FEW_REFERENCES = 8
-"""A bot with more may have a config of megabytes; it is compiled in a thread, for it takes up to a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +72,10 @@ class ChatbotReconciler:
             if self.hosts:
                 self.hosts.forget(bot)
             return await self.claims.release(bot, self._routed(bot))
+        async with self.aside.place if compiling.is_large(raw) else contextlib.nullcontext():
+            return await self._reconcile(bot, raw)
+
+    async def _reconcile(self, bot: ObjectName, raw: Manifest) -> float | None:
         outcome = await self._in_turn(raw)
         wanted = Wanted(config_hash=outcome.config_hash, keys_hash=outcome.keys_hash)
         self.ask_pods(self.prober.want(bot, wanted))
@@ -101,7 +100,7 @@ class ChatbotReconciler:
 
     async def _converge(self, raw: Manifest) -> Outcome:
         uid = raw["metadata"]["uid"]
-        known, chatbot, asked = await self._beside(raw, _compile, raw, self.cache, self.settings)
+        known, chatbot, asked = await self._beside(raw, compiling.compiled, raw, self.cache, self.settings)
         world = observe(raw, self.cache, self.reports, known)
         hosts = self.claims.standings(raw, asked.hosts)
         compiled = narrowed(asked, _with("Held", hosts) + _with("Free", hosts))
@@ -146,9 +145,9 @@ class ChatbotReconciler:
 
     async def _beside(self, raw: Manifest, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function that takes the longer the more `raw` refers to."""
-        if len(references_of(CHATBOT, raw)) <= FEW_REFERENCES:
-            return function(*args, **kwargs)
-        return await self.aside.run(function, *args, **kwargs)
+        if compiling.is_large(raw):
+            return await self.aside.run(function, *args, **kwargs)
+        return function(*args, **kwargs)
 
     async def _apply(self, raw: Manifest, children: list[Manifest], world: World, not_now: Set[str]) -> apply.Applied:
         # Looking for strangers has found out which APIs are missing.
@@ -208,43 +207,6 @@ def _target(raw: Manifest, outcome: Outcome) -> Target:
 
 def _with(claim: str, hosts: tuple[Standing, ...]) -> tuple[str, ...]:
     return tuple(standing.host for standing in hosts if standing.claim == claim)
-
-
-def _compile(raw: Manifest, cache: Cache, settings: Settings) -> tuple[References, Chatbot | None, Compiled]:
-    found, chatbot = references(raw, cache), parse(Chatbot, raw)
-    if isinstance(chatbot, Problem):
-        return found, None, _unreadable(chatbot)
-    return found, chatbot, compile_chatbot(chatbot, found, settings.platform)
-
-
-def _unreadable(problem: Problem) -> Compiled:
-    """Return what can be said of an object that is no valid Chatbot: nothing is known, and nothing is changed."""
-    settled = Settled(
-        state="Active",
-        replicas=0,
-        resources=Resources(),
-        exposure_type="None",
-        hosts=(),
-        url="",
-        class_name="",
-        tls_mode="Disabled",
-        certified_hosts=(),
-        issuer_ref=None,
-        gateway_ref=None,
-    )
-    return Compiled(
-        config=None,
-        document=b"",
-        hash="",
-        problems=(problem,),
-        plugin_problems=(),
-        warnings=(),
-        settled=settled,
-        defaults=ChatbotDefaults(),
-        model="",
-        plugins=(),
-        secrets=(),
-    )
 
 
 def _look_again_seconds(outcome: Outcome, patient_seconds: float) -> float | None:

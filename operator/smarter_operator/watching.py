@@ -89,7 +89,7 @@ def _labelled(change: Change) -> set[Key]:
 
 def patient_keys(change: Change, cache: Cache) -> set[Key]:
     """Return the resources whose count of users the change may touch."""
-    if change.kind not in (CHATBOT, PLUGIN):
+    if change.kind not in (CHATBOT, PLUGIN) or not _spec_changed(change):
         return set()
     before, after = (cache.reached(change.kind, side) if side else set() for side in (change.before, change.after))
     found = {(kind_name, *name) for kind_name, name in before ^ after}

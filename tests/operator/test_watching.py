@@ -90,8 +90,8 @@ def test_an_edited_plugin_itself_does_not_wait() -> None:
 
 
 def test_only_what_is_used_more_or_less_than_before_is_counted_anew() -> None:
-    before = chatbot(plugins=[{"name": "a"}, {"name": "b"}])
-    after = chatbot(plugins=[{"name": "b"}, {"name": "c"}])
+    before = at(chatbot(plugins=[{"name": "a"}, {"name": "b"}]), generation=1)
+    after = at(chatbot(plugins=[{"name": "b"}, {"name": "c"}]), generation=2)
     assert patient_keys(Change(CHATBOT, before, after), Cache()) == {("Plugin", "acme", "a"), ("Plugin", "acme", "c")}
     assert patient_keys(Change(CHATBOT, after, None), Cache()) == {
         ("Plugin", "acme", "b"),
