@@ -17,6 +17,7 @@ from support.real_api import (
     operator_kubeconfig,
     webhook,
 )
+from support.release_place import place, release_cluster
 
 __all__ = [
     "api",
@@ -27,6 +28,8 @@ __all__ = [
     "namespace",
     "operator",
     "operator_kubeconfig",
+    "place",
+    "release_cluster",
     "webhook",
 ]
 

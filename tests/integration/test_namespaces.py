@@ -5,34 +5,40 @@ import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from smarter_cluster.cluster import Cluster
 from support.api import Api, eventually
 from support.data_plane import DataPlane
+from support.helm import helm
 from support.manifests import chatbot, exposed, plugin, provider
 from support.operator_process import OperatorProcess, service_account_token, with_token
 from support.real_api import POD_STATUS_PORT
 
 CHART = Path(__file__).parents[2] / "charts" / "smarter"
-SEEN, UNSEEN = "seen", "unseen"
+SEEN, UNSEEN, GOING = "seen", "unseen", "going"
 HOME, ACCOUNT = "narrow-system", "smarter-narrow"
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def narrow(
-    installed: Cluster, api: Api, operator: OperatorProcess, data_plane: DataPlane, tmp_path: Path
+    installed: Cluster,
+    api: Api,
+    operator: OperatorProcess,
+    data_plane: DataPlane,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[OperatorProcess]:
+    folder = tmp_path_factory.mktemp("narrow")
     # The operator of the other tests sees everything.
     assert await operator.stop() == 0
     for name in (SEEN, UNSEEN):
         await api.namespace(name)
-    options = ["--namespace", HOME, "--create-namespace", "--set", f"watchNamespaces={{{SEEN}}},webhook.enabled=false"]
-    helm(installed, "install", ACCOUNT, str(CHART), *options)
+    helm(installed, "install", ACCOUNT, str(CHART), *options(SEEN))
     token = await service_account_token(api, HOME, ACCOUNT)
     process = OperatorProcess(
-        with_token(installed.kubeconfig, token, tmp_path / "kubeconfig"),
-        tmp_path / "operator.log",
+        with_token(installed.kubeconfig, token, folder / "kubeconfig"),
+        folder / "operator.log",
         SMARTER_RUNTIME_IMAGE="runtime:test",
         SMARTER_POD_STATUS_PORT=str(POD_STATUS_PORT),
         SMARTER_WATCH_NAMESPACES=f'["{SEEN}"]',
@@ -48,10 +54,9 @@ async def narrow(
         await api.delete("Namespace", "", name)
 
 
-def helm(cluster: Cluster, *arguments: str) -> None:
-    command = [str(cluster.program("helm")), *arguments, "--kubeconfig", str(cluster.kubeconfig)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+def options(*namespaces: str) -> list[str]:
+    watched = ",".join(namespaces)
+    return ["--namespace", HOME, "--create-namespace", "--set", f"watchNamespaces={{{watched}}},webhook.enabled=false"]
 
 
 async def test_an_operator_of_one_namespace_serves_it_and_touches_nothing_elsewhere(
@@ -77,3 +82,31 @@ async def test_an_operator_of_one_namespace_serves_it_and_touches_nothing_elsewh
     asked = [line for line in (await narrow.metrics()).splitlines() if line.startswith("smarter_api_requests_total")]
     assert not [line for line in asked if 'code="403"' in line]
     assert "forbidden" not in narrow.log.read_text().lower()
+
+
+async def test_an_operator_starts_although_a_watched_namespace_is_going_and_its_role_is_gone(
+    installed: Cluster, api: Api, narrow: OperatorProcess
+) -> None:
+    """A namespace goes piece by piece, and what has a finalizer keeps it for as long as it likes."""
+    holds = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "holds", "namespace": GOING, "finalizers": ["test.example/holds"]},
+    }
+    await api.namespace(GOING)
+    await api.apply(holds)
+    helm(installed, "upgrade", ACCOUNT, str(CHART), *options(SEEN, GOING))
+    await api.apply(provider(namespace=SEEN), chatbot(namespace=SEEN))
+    await api.delete("Namespace", "", GOING)
+
+    async def role_is_gone() -> bool:
+        roles = await api.call("GET", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{GOING}/rolebindings")
+        return bool(roles["items"] == [])
+
+    await eventually(role_is_gone)
+    assert await narrow.stop() == 0
+    await narrow.start(SMARTER_WATCH_NAMESPACES=f'["{SEEN}", "{GOING}"]')
+    await eventually(lambda: api.is_ready(SEEN, "support"), 60)
+    assert await api.get("ConfigMap", GOING, "holds") is not None
+    await api.patch("ConfigMap", GOING, "holds", {"metadata": {"finalizers": None}})
+    helm(installed, "upgrade", ACCOUNT, str(CHART), *options(SEEN))
