@@ -37,6 +37,12 @@ MUTATIONS = {
         "return child",
         "test_reconcile.py::test_a_child_that_somebody_replaced_unseen_is_not_taken_over",
     ),
+    "a deletion is not tied to the UID": Mutation(
+        "kubernetes_cluster.py",
+        '({"uid": uid} if uid else {})',
+        "{}",
+        "test_kubernetes_cluster.py::test_a_deletion_names_the_object_it_means",
+    ),
     "a status is not tied to the UID": Mutation(
         "reporting.py",
         '("name", "namespace", "uid", *',
