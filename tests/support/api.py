@@ -59,6 +59,11 @@ class Api:
         """Apply as `kubectl apply --server-side` does."""
         return [await self._apply(manifest, manager) for manifest in manifests]
 
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Send it as JSON, which holds what YAML cannot."""
+        path = KINDS[manifest["kind"]].path(manifest["metadata"].get("namespace", ""))
+        return await self.call("POST", path, body=manifest)
+
     async def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
         try:
             return await self.call("GET", KINDS[kind].path(namespace, name))
