@@ -47,8 +47,7 @@ test: check test-servers test-clients ## Everything: checks, real databases, rea
 	@python -m smarter_cluster build-images
 	@$(SUITE) tests/integration
 	@$(SUITE) tests/cluster -m cluster
-	@$(SUITE) tests/chaos/test_kill.py tests/chaos/test_crash_points.py tests/chaos/test_turmoil.py tests/chaos/test_drift.py -k "not delete"
-	@$(SUITE) tests/chaos/test_faults.py tests/chaos/test_outages.py -m "not long"
+	@$(SUITE) tests/chaos -m "not long"
 	@$(SUITE) tests/e2e
 
 .PHONY: test-servers

@@ -86,7 +86,9 @@ async def _quiet(tapped: TappedOperator) -> None:
     raise AssertionError(f"the operator does not come to rest: {tapped.tap.calls[-5:]}")
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name == "delete" else []) for name in SCENARIOS]
+)
 async def test_killed_after_a_call_the_operator_brings_about_the_same_as_without(
     api: Api, namespace: str, tapped: TappedOperator, data_plane: DataPlane, rounds: int, name: str
 ) -> None:

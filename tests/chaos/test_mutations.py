@@ -11,6 +11,8 @@ import pytest
 from support.mutations import MUTATIONS, PACKAGE
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.long
+
 TESTS_FAILED = 1
 """pytest's exit code for failed tests; a program that does not even load has another."""
 

@@ -3,6 +3,7 @@ import os
 import signal
 
 import aiohttp
+import pytest
 
 from smarter_cluster.cluster import Cluster
 from support.api import Api, ApiError, eventually, until_empty
@@ -12,6 +13,7 @@ from support.operator_process import OperatorProcess
 AWAY_SECONDS = 20
 
 
+@pytest.mark.long
 async def test_the_operator_lives_through_an_outage_of_the_api_server_and_catches_up(
     cluster: Cluster, api: Api, namespace: str, operator: OperatorProcess
 ) -> None:
