@@ -4,7 +4,8 @@ import asyncio
 import base64
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -113,19 +114,17 @@ async def test_bots_whose_plugins_do_not_fit_say_so_in_ten_seconds_while_the_oth
     dice, loop = random.Random(SEED), asyncio.get_running_loop()
     await api.apply(provider(namespace=namespace))
     used = await make_plugins(api, namespace, (noise(dice, 100_000) for _ in range(128)))
-    answers: list[float] = []
-    asking = asyncio.create_task(ask_again_and_again(operator, answers))
     large = [f"large-{number}" for number in range(3)]
-    await api.apply(*(chatbot(name, namespace, plugins=used) for name in large))
-    began = loop.time()
-    await api.apply(chatbot(namespace=namespace))
-    await eventually(lambda: api.get("Deployment", namespace, "support"), 5)
-    applied = loop.time() - began
-    seconds = [await says(api, namespace, "ConfigTooLarge", name) for name in large]
-    message = (await api.condition(namespace, "large-0", "Ready"))[2]
-    assert "shorten Plugin 'plugin-" in message
-    await ready(api, namespace)
-    asking.cancel()
+    async with asked_again_and_again(operator) as answers:
+        await api.apply(*(chatbot(name, namespace, plugins=used) for name in large))
+        began = loop.time()
+        await api.apply(chatbot(namespace=namespace))
+        await eventually(lambda: api.get("Deployment", namespace, "support"), 5)
+        applied = loop.time() - began
+        seconds = [await says(api, namespace, "ConfigTooLarge", name) for name in large]
+        message = (await api.condition(namespace, "large-0", "Ready"))[2]
+        assert "shorten Plugin 'plugin-" in message
+        await ready(api, namespace)
     print(
         f"\nsaid after {max(seconds):.1f} s, a small bot applied after {applied:.1f} s, "
         f"the operator answered within {max(answers):.2f} s"
@@ -133,8 +132,20 @@ async def test_bots_whose_plugins_do_not_fit_say_so_in_ten_seconds_while_the_oth
     assert max(answers) < 5
 
 
-async def ask_again_and_again(operator: OperatorProcess, seconds: list[float]) -> None:
-    """Ask the operator's probe, as the kubelet does, and note how long each answer takes."""
+@asynccontextmanager
+async def asked_again_and_again(operator: OperatorProcess) -> AsyncIterator[list[float]]:
+    """Ask the operator's probe while the context lasts, as the kubelet does; yields how long each answer took."""
+    seconds: list[float] = []
+    asking = asyncio.create_task(_ask(operator, seconds))
+    try:
+        yield seconds
+        assert not asking.done(), "the probe has failed"
+    finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+
+
+async def _ask(operator: OperatorProcess, seconds: list[float]) -> None:
     loop = asyncio.get_running_loop()
     async with aiohttp.ClientSession(f"http://127.0.0.1:{operator.port}") as session:
         while True:
