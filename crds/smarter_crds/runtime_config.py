@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from smarter_crds.access_config import AccessConfig, OriginsConfig
+from smarter_crds.api_config import ApiConfig, ApiConnectionConfig
 from smarter_crds.base import ApiModel
 from smarter_crds.tool_config import ParameterConfig, unused_members
 
@@ -159,6 +160,7 @@ class PluginConfig(ApiModel):
     model: ModelOverrides = ModelOverrides()
     result_max_characters: int = 16000
     static: StaticConfig | None = None
+    api: ApiConfig | None = None
     parameters: tuple[ParameterConfig, ...] = ()
     """What the tool is given, by the model or by a claim; a Static plugin's one parameter is not among them."""
     side_effects: Literal["None", "Write"] = "None"
@@ -223,6 +225,7 @@ class RuntimeConfig(ApiModel):
     """In the order of the Chatbot's spec: the earlier wins."""
     functions: tuple[FunctionName, ...] = ()
     """Built-in tools, offered every turn."""
+    api_connections: dict[str, ApiConnectionConfig] = Field(default_factory=dict)
     app: AppConfig
     hosts: tuple[str, ...] = ()
     """Host names under which the bot is reachable from outside."""
@@ -268,8 +271,9 @@ def to_json(config: RuntimeConfig) -> bytes:
     """Return the canonical JSON of `config`: sorted keys, no blanks, unset optional members left out, UTF-8."""
     document = config.model_dump(mode="json", by_alias=True, exclude_none=True)
     # What a bot does not use leaves its hash as it was before there was such a thing.
-    if not config.functions:
-        del document["functions"]
+    for name in ("functions", "apiConnections"):
+        if not document[name]:
+            del document[name]
     for name, default in (("access", AccessConfig()), ("origins", OriginsConfig())):
         if getattr(config, name) == default:
             del document[name]
@@ -283,9 +287,11 @@ def to_json(config: RuntimeConfig) -> bytes:
 
 
 def _tidy(written: dict[str, Any], plugin: PluginConfig) -> None:
-    # `static.data` is free-form and may hold nulls that mean something.
+    # Free-form data may hold nulls that mean something.
     if plugin.static is not None:
         written["static"] = {"data": plugin.static.data}
+    if plugin.api is not None and plugin.api.body is not None:
+        written["api"]["body"] = plugin.api.body
     for name in unused_members(written):
         del written[name]
 

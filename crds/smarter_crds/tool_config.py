@@ -1,4 +1,4 @@
-"""The part of the contract between operator and runtime that says what a plugin's tool is given when it is called."""
+"""The part of the contract between operator and runtime that all tools share which ask others."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -22,9 +22,23 @@ class ParameterConfig(ApiModel):
     """Claim of the signed identity that gives the value; empty: the model gives it."""
 
 
+class CredentialsConfig(ApiModel):
+    """Who to log in as: two files below the pod's secrets folder."""
+
+    username_file: str
+    password_file: str
+
+
+class ProxyConfig(ApiModel):
+    """A proxy through which a connection is made."""
+
+    url: str
+    credentials: CredentialsConfig | None = None
+
+
 def unused_members(plugin: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the members of a written plugin that say nothing, so that its hash stays what it was before they came."""
     return tuple(name for name, default in _SAYS_NOTHING.items() if name in plugin and plugin[name] == default)
 
 
-_SAYS_NOTHING: Mapping[str, Any] = {"parameters": [], "sideEffects": "None", "confirm": "Never"}
+_SAYS_NOTHING: Mapping[str, Any] = {"parameters": [], "sideEffects": "None", "confirm": "Never", "api": None}

@@ -46,3 +46,42 @@ async def check_host(url: str, allowed_cidrs: Iterable[str]) -> None:
     for *_, address in found:
         if not may_be_dialled(str(address[0]), allowed):
             raise AddressRefused(str(address[0]))
+
+
+async def dial(host: str, port: int, allowed: tuple[Network, ...]) -> socket.socket:
+    """Return a connected socket; of the addresses that `host` has, the first that may be dialled and answers.
+
+    Raises:
+        OSError: when there is none; `AddressRefused` when none may be dialled.
+    """
+    loop, make = asyncio.get_running_loop(), socket_factory(allowed)
+    refused: OSError = OSError(errno.ENOENT, "the name has no address")
+    failed: OSError | None = None
+    for info in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        try:
+            made = make(info)
+        except AddressRefused as error:
+            refused = error
+            continue
+        made.setblocking(False)
+        try:
+            await loop.sock_connect(made, info[4])
+        except BaseException as error:
+            made.close()
+            if not isinstance(error, OSError):
+                raise
+            failed = error
+        else:
+            return _lasting(made)
+    # That an allowed address does not answer says more than that another is not allowed.
+    raise failed or refused
+
+
+def _lasting(made: socket.socket) -> socket.socket:
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Firewalls forget connections that are silent for minutes, and tell nobody.
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, option):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
+    return made

@@ -25,7 +25,7 @@ from smarter_runtime.sessions import Sessions
 from smarter_runtime.settings import Settings
 from smarter_runtime.signing_key import SigningKey
 from smarter_runtime.tools import Tool
-from smarter_runtime.tools.connectors import Connectors
+from smarter_runtime.tools.connectors import Connector, Connectors
 from smarter_runtime.tools.functions import Platform
 from smarter_runtime.unfinished import UnfinishedTurns
 
@@ -92,7 +92,7 @@ class Services:
 
 
 def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Services:
-    connectors = Connectors({})
+    connectors = _connectors(settings)
     signing_key = SigningKey(settings.secrets_directory)
     metrics = Metrics()
     return Services(
@@ -111,6 +111,15 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
         keeping=keeping(settings.data_directory, metrics),
         clock=clock,
     )
+
+
+def _connectors(settings: Settings) -> Connectors:
+    def api() -> Connector:
+        from smarter_runtime.tools.api.connector import ApiConnector
+
+        return ApiConnector(settings.secrets_directory)
+
+    return Connectors({"Api": api})
 
 
 def _platform(settings: Settings, clock: Callable[[], datetime], connectors: Connectors) -> Platform:

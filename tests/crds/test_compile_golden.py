@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from smarter_crds import Chatbot, Plugin, Provider
+from smarter_crds import ApiConnection, Chatbot, Plugin, Provider
 from smarter_crds.compile import Compiled, Platform, References, compile_chatbot
 from smarter_crds.runtime_config import RuntimeConfig, config_hash, to_json
 
@@ -21,9 +21,11 @@ def compiled(case: str) -> Compiled:
     [chatbot] = [Chatbot.model_validate(found) for found in resources if found["kind"] == "Chatbot"]
     plugins = [Plugin.model_validate(found) for found in resources if found["kind"] == "Plugin"]
     providers = [Provider.model_validate(found) for found in resources if found["kind"] == "Provider"]
+    connections = [ApiConnection.model_validate(found) for found in resources if found["kind"] == "ApiConnection"]
     references = References(
         plugins={plugin.metadata.name: plugin for plugin in plugins},
         providers={provider.metadata.name: provider for provider in providers},
+        api_connections={connection.metadata.name: connection for connection in connections},
     )
     return compile_chatbot(chatbot, references, Platform.model_validate(given["platform"]))
 
@@ -52,7 +54,12 @@ def test_broken_plugins_are_reported_and_the_rest_serves() -> None:
         ),
         (
             "PluginNotAccepted",
-            "Plugin 'orders' is not accepted: `spec.type: Sql` is not supported yet; use `Static`.",
+            "Plugin 'orders' is not accepted: `spec.api.path` uses `{id}`, which is no parameter; declare it in "
+            "`spec.api.parameters`.",
+        ),
+        (
+            "ConnectionNotFound",
+            "ApiConnection 'erp', named by Plugin 'lines', is not in namespace 'acme'; create it, or name another.",
         ),
         (
             "ProviderNotFound",

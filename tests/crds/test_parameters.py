@@ -12,7 +12,7 @@ from smarter_crds.compile.plugins import plugin_warnings
 from smarter_crds.parameters import ParameterType
 from smarter_crds.tool_config import ParameterConfig
 from smarter_crds.typed_values import typed
-from support.manifests import plugin
+from support.manifests import api_plugin, plugin
 from support.samples import Manifest, minimal
 
 
@@ -63,10 +63,10 @@ def test_what_is_no_value_of_the_type_is_said_in_one_noun(kind: ParameterType, t
 
 
 def api(*parameters: Manifest, test_values: dict[str, str] | None = None, **changes: Any) -> Plugin:
-    path = "/" + "".join(f"{{{each['name']}}}" for each in parameters)
-    spec = {"connectionRef": {"name": "erp"}, "method": "GET", "path": path, "parameters": list(parameters)}
-    tried = [{"name": name, "value": value} for name, value in (test_values or {}).items()]
-    return Plugin.model_validate(plugin(type="Api", api=spec | changes, testValues=tried))
+    query = [{"name": each["name"], "value": f"{{{each['name']}}}"} for each in parameters]
+    made = api_plugin("returns", **{"query": query, "parameters": list(parameters)} | changes)
+    made["spec"]["testValues"] = [{"name": name, "value": value} for name, value in (test_values or {}).items()]
+    return Plugin.model_validate(made)
 
 
 def parameter(name: str = "n", kind: str = "Integer", **fields: Any) -> Manifest:

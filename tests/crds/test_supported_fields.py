@@ -113,11 +113,16 @@ def sample(kind: str, path: str) -> object:
 
 
 def descend(value: Any, steps: list[str]) -> Any:
-    for step in steps:
+    for number, step in enumerate(steps, start=1):
         value = value[step.removesuffix("[]")]
         if step.endswith("[]"):
-            value = value[0]
+            value = item_with(value, steps[number:])
     return value
+
+
+def item_with(items: list[Any], steps: list[str]) -> Any:
+    """Return the first of `items` that has the member along `steps`, for not every item has every member."""
+    return next((item for item in items if steps and steps[0].removesuffix("[]") in item), items[0])
 
 
 def only(source: Any, schema: Schema, steps: list[str], value: object) -> Any:
@@ -128,10 +133,12 @@ def only(source: Any, schema: Schema, steps: list[str], value: object) -> Any:
     source = source or {}
     step, rest = steps[0], steps[1:]
     name = step.removesuffix("[]")
-    required = {sibling: source[sibling] for sibling in schema.get("required", ()) if sibling in source}
+    # A parameter that the model gives must be described.
+    siblings = (*schema.get("required", ()), "description")
+    required = {sibling: source[sibling] for sibling in siblings if sibling in source}
     member, member_schema = source.get(name), schema["properties"][name]
     if step.endswith("[]"):
-        return required | {name: [only(member[0], member_schema["items"], rest, value)]}
+        return required | {name: [only(item_with(member or [{}], rest), member_schema["items"], rest, value)]}
     return required | {name: only(member, member_schema, rest, value)}
 
 

@@ -4,22 +4,32 @@ from typing import Any
 
 import pytest
 
-from smarter_crds import Chatbot, Provider
+from smarter_crds import ApiConnection, Chatbot, Plugin, Provider
 from smarter_crds.compile import References, compile_chatbot
 from smarter_operator.resources.network_policy import network_policy
 from smarter_operator.settings import Settings
-from support.manifests import chatbot, provider
+from support.manifests import api_connection, api_plugin, chatbot, provider
 
 HTTPS, OTHER = ("TCP", 443), ("TCP", 8443)
 
 
-def policy(provider_spec: Mapping[str, Any], settings: Settings | None = None, **bot: Any) -> dict[str, Any]:
-    """Return the spec of the policy that a bot gets."""
+def policy(
+    provider_spec: Mapping[str, Any],
+    settings: Settings | None = None,
+    connection: Mapping[str, Any] | None = None,
+    **bot: Any,
+) -> dict[str, Any]:
+    """Return the spec of the policy that a bot gets; with a `connection`, it has a Plugin that uses it."""
+    plugins = [{"name": "orders"}] if connection is not None else []
     settings = settings or Settings(runtime_image="runtime:1", namespace="smarter-system")
-    parsed = Chatbot.model_validate(chatbot(**bot))
-    references = References(providers={"demo": Provider.model_validate(provider(**provider_spec))})
+    parsed = Chatbot.model_validate(chatbot(plugins=plugins, **bot))
+    references = References(
+        providers={"demo": Provider.model_validate(provider(**provider_spec))},
+        plugins={"orders": Plugin.model_validate(api_plugin())},
+        api_connections={"erp": ApiConnection.model_validate(api_connection(**connection or {}))},
+    )
     compiled = compile_chatbot(parsed, references, settings.platform)
-    assert compiled.problems == ()
+    assert (compiled.problems, compiled.plugin_problems) == ((), ())
     spec: dict[str, Any] = network_policy(parsed, compiled, settings)["spec"]
     return spec
 
@@ -88,6 +98,43 @@ def test_where_the_pods_may_go(
     provider_spec: dict[str, Any], address: str, port: tuple[str, int], expected: bool
 ) -> None:
     assert lets_out(policy(provider_spec), address, port) is expected
+
+
+TOKENS = {
+    "type": "OAuth2ClientCredentials",
+    "tokenUrl": "https://login.acme.example:8443/token",
+    "clientId": "bots",
+    "clientSecret": {"name": "erp", "key": "secret"},
+}
+INSIDE = {"baseUrl": "http://erp.acme.example:8080", "allowedCIDRs": ["10.0.0.0/8"]}
+
+
+@pytest.mark.parametrize(
+    ("connection", "address", "port", "expected"),
+    [
+        pytest.param({}, "8.8.8.8", HTTPS, True, id="the-api"),
+        pytest.param({}, "10.1.2.3", HTTPS, False, id="private"),
+        pytest.param({}, "8.8.8.8", OTHER, False, id="another-port"),
+        pytest.param(INSIDE, "8.8.8.8", ("TCP", 8080), True, id="the-port-of-the-address"),
+        pytest.param(INSIDE, "10.1.2.3", ("TCP", 8080), True, id="allowed"),
+        pytest.param(INSIDE, "10.1.2.3", HTTPS, False, id="allowed-on-another-port"),
+        pytest.param({"auth": TOKENS}, "8.8.8.8", OTHER, True, id="where-tokens-are-fetched"),
+        pytest.param({"proxy": {"url": "http://proxy:3128"}}, "8.8.8.8", ("TCP", 3128), True, id="the-proxy"),
+        pytest.param({"proxy": {"url": "socks5://proxy"}}, "8.8.8.8", ("TCP", 1080), True, id="the-proxys-usual-port"),
+        pytest.param({"proxy": {"url": "http://proxy:3128"}}, "8.8.8.8", HTTPS, False, id="not-past-the-proxy"),
+        pytest.param(
+            INSIDE | {"proxy": {"url": "http://proxy:3128"}}, "10.1.2.3", ("TCP", 3128), True, id="a-private-proxy"
+        ),
+    ],
+)
+def test_where_the_pods_may_go_for_an_api(
+    connection: dict[str, Any], address: str, port: tuple[str, int], expected: bool
+) -> None:
+    assert lets_out(policy({}, connection=connection), address, port) is expected
+
+
+def test_a_connection_that_no_plugin_uses_opens_nothing() -> None:
+    assert not lets_out(policy({}), "8.8.8.8", HTTPS)
 
 
 def test_the_weather_is_asked_for_outside() -> None:

@@ -22,13 +22,22 @@ def provider(name: str = "demo", namespace: str = "acme", **spec: Any) -> Manife
 
 
 def plugin(name: str = "returns", namespace: str = "acme", **spec: Any) -> Manifest:
-    made = {
-        "description": "Looks up the returns policy.",
-        "selector": {"directive": "Always"},
-        "type": "Static",
-        "static": {"data": {"window": "30 days"}},
-    } | spec
+    static = {"type": "Static", "static": {"data": {"window": "30 days"}}} if "type" not in spec else {}
+    common = {"description": "Looks up the returns policy.", "selector": {"directive": "Always"}}
+    made = common | static | spec
     return {"apiVersion": API, "kind": "Plugin", "metadata": {"name": name, "namespace": namespace}, "spec": made}
+
+
+def api_plugin(name: str = "orders", namespace: str = "acme", **request: Any) -> Manifest:
+    """Return a Plugin that calls the ApiConnection `erp`; `request` are members of its request."""
+    made = {"connectionRef": {"name": "erp"}, "method": "GET", "path": "/orders"} | request
+    return plugin(name, namespace, description="Looks up orders.", type="Api", api=made)
+
+
+def api_connection(name: str = "erp", namespace: str = "acme", **spec: Any) -> Manifest:
+    metadata = {"name": name, "namespace": namespace}
+    made = {"baseUrl": "https://erp.acme.example/api"} | spec
+    return {"apiVersion": API, "kind": "ApiConnection", "metadata": metadata, "spec": made}
 
 
 def chatbot(name: str = "support", namespace: str = "acme", **spec: Any) -> Manifest:

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from smarter_crds.api_connection import ApiConnection
 from smarter_crds.chatbot import Chatbot, ModelParameters
 from smarter_crds.chatbot_status import AccessDefaults, BotPluginStatus, ChatbotDefaults, ModelDefaults
 from smarter_crds.compile import languages
 from smarter_crds.compile.access import access_config, identity_warnings, origins_config
+from smarter_crds.compile.api_connections import api_connection_config, api_connection_secrets
 from smarter_crds.compile.app import app_config, app_defaults
 from smarter_crds.compile.checks import CHECKS
 from smarter_crds.compile.exposure import Route, route, route_defaults, route_problems, route_warnings
@@ -70,6 +72,13 @@ class _Bot:
         used = [*self.own_providers, *(plugin.provider for plugin in self.plugins)]
         return {provider.metadata.name: provider for provider in used if provider}
 
+    @property
+    def api_connections(self) -> tuple[ApiConnection, ...]:
+        """Return the ApiConnections that the bot uses, each once."""
+        used = (plugin.connection for plugin in self.plugins)
+        found = {each.metadata.name: each for each in used if isinstance(each, ApiConnection)}
+        return tuple(found[name] for name in sorted(found))
+
 
 def compile_chatbot(chatbot: Chatbot, references: References, platform: Platform) -> Compiled:
     """Return the config of `chatbot`, or why it has none; equal input gives equal output."""
@@ -109,6 +118,7 @@ def _gather(chatbot: Chatbot, references: References, platform: Platform) -> _Bo
 def _refused(bot: _Bot) -> Compiled:
     """Return all that can be said of a bot without its config."""
     secrets = {file for provider in bot.providers.values() for file in provider_secrets(provider)}
+    secrets |= {file for connection in bot.api_connections for file in api_connection_secrets(connection)}
     name = f"{bot.provider.metadata.name}/{bot.model_name}" if bot.provider and bot.model_name else ""
     return Compiled(
         config=None,
@@ -203,6 +213,7 @@ def _config(bot: _Bot) -> RuntimeConfig:
         providers={name: provider_config(provider) for name, provider in bot.providers.items()},
         plugins=tuple(plugin.config for plugin in bot.plugins),
         functions=tuple(sorted(spec.functions)),
+        api_connections={each.metadata.name: api_connection_config(each) for each in bot.api_connections},
         app=app_config(bot.chatbot, bot.language),
         hosts=bot.route.hosts,
         limits=_limits(bot),

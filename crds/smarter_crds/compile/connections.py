@@ -9,8 +9,8 @@ from smarter_crds.references import Tls
 from smarter_crds.sql_connection import SqlConnection, SqlConnectionSpec
 from smarter_crds.store import Store
 
-# Headers that belong to the connection or to the body, not to an API.
-_FORBIDDEN_HEADERS = frozenset({"connection", "content-length", "host", "te", "trailer", "transfer-encoding"})
+FORBIDDEN_HEADERS = frozenset({"connection", "content-length", "host", "te", "trailer", "transfer-encoding"})
+"""Headers that belong to the connection or to the body, not to an API."""
 
 _AUTH_MEMBERS = {
     "None": frozenset[str](),
@@ -59,7 +59,7 @@ def check_api_connection(connection: ApiConnection) -> tuple[Problem, ...]:
     found = [*url_problems("spec.baseUrl", spec.base_url, spec.allowed_cidrs)]
     if spec.auth and spec.auth.type == "OAuth2ClientCredentials" and spec.auth.token_url:
         found += url_problems("spec.auth.tokenUrl", spec.auth.token_url, spec.allowed_cidrs)
-    if spec.auth and spec.auth.type == "Header" and (spec.auth.name or "").lower() in _FORBIDDEN_HEADERS:
+    if spec.auth and spec.auth.type == "Header" and (spec.auth.name or "").lower() in FORBIDDEN_HEADERS:
         text = f"`spec.auth.name: {spec.auth.name}` is a header of the connection itself; name one of the API's own."
         found.append(Problem("HeaderForbidden", text))
     if spec.proxy:

@@ -1,14 +1,12 @@
 """Whether the parameters that a Plugin's texts and test values name are declared."""
 
-import re
 from collections.abc import Iterator
 
 from smarter_crds.compile.problems import Problem
 from smarter_crds.parameters import Parameter
+from smarter_crds.placeholders import names
 from smarter_crds.plugin import Plugin
 from smarter_crds.tools import Api
-
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def check_declared(plugin: Plugin) -> Iterator[Problem]:
@@ -24,7 +22,7 @@ def check_declared(plugin: Plugin) -> Iterator[Problem]:
 def _undeclared(api: Api, declared: set[str]) -> Iterator[Problem]:
     reported: set[str] = set()
     for place, text in _texts(api):
-        for name in _PLACEHOLDER.findall(text):
+        for name in names(text):
             if name not in declared and name not in reported:
                 reported.add(name)
                 yield Problem(

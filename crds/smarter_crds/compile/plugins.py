@@ -1,11 +1,11 @@
 """Plugins: what is wrong with one, and how it appears in a bot's config."""
 
 import hashlib
-import json
 from collections.abc import Iterator
-from typing import Any
 
+from smarter_crds.compile.api_tools import api_config, check_api
 from smarter_crds.compile.declared import check_declared
+from smarter_crds.compile.free_form import canonical, check_free_form
 from smarter_crds.compile.parameters import changes_something, check_parameters, parameter_configs, parameter_warnings
 from smarter_crds.compile.problems import Problem
 from smarter_crds.compile.providers import default_model
@@ -14,9 +14,6 @@ from smarter_crds.plugin import Plugin, PromptModel
 from smarter_crds.provider import Provider
 from smarter_crds.runtime_config import ModelOverrides, PluginConfig, SelectorConfig, StaticConfig
 from smarter_crds.tool_config import unused_members
-
-MAX_DATA_BYTES = 128 * 1024
-MAX_DATA_DEPTH = 32
 
 _DEFAULT_RESULT_CHARACTERS = 16000
 
@@ -28,13 +25,22 @@ def check_plugin(plugin: Plugin) -> tuple[Problem, ...]:
 
 def check_content(plugin: Plugin) -> tuple[Problem, ...]:
     """Return what is wrong with `plugin` whatever this version supports: only an edit of the Plugin itself helps."""
-    data = plugin.spec.static.data if plugin.spec.static else None
-    return (*_check_data(data or {}), *check_declared(plugin), *check_parameters(plugin))
+    spec = plugin.spec
+    return (
+        *check_free_form("spec.static.data", (spec.static and spec.static.data) or {}),
+        *check_free_form("spec.api.body", (spec.api and spec.api.body) or {}),
+        *check_declared(plugin),
+        *check_parameters(plugin),
+        *check_api(plugin),
+    )
 
 
 def plugin_warnings(plugin: Plugin) -> Iterator[str]:
     """Yield what is set in `plugin` and has no effect."""
-    selector = plugin.spec.selector
+    spec, selector = plugin.spec, plugin.spec.selector
+    for member, type_ in (("static", "Static"), ("sql", "Sql"), ("api", "Api")):
+        if spec.type != type_ and getattr(spec, member) is not None:
+            yield f"Plugin {plugin.metadata.name!r}: `spec.{member}` has no effect with type `{spec.type}`."
     if selector.match is not None and selector.directive != "SearchTerms":
         yield (
             f"Plugin {plugin.metadata.name!r}: `spec.selector.match` has no effect with directive "
@@ -60,6 +66,7 @@ def plugin_config(plugin: Plugin, provider: Provider | None, bot_provider: str) 
         model=_overrides(spec.prompt.model if spec.prompt else None, provider, bot_provider),
         result_max_characters=spec.result_max_characters or _DEFAULT_RESULT_CHARACTERS,
         static=StaticConfig(data=spec.static.data or {}) if spec.type == "Static" and spec.static else None,
+        api=api_config(spec.api) if spec.type == "Api" and spec.api else None,
         parameters=parameter_configs(plugin),
         side_effects="Write" if changes_something(plugin) else "None",
         confirm=spec.confirm or "Never",
@@ -69,7 +76,7 @@ def plugin_config(plugin: Plugin, provider: Provider | None, bot_provider: str) 
 
 def plugin_size(config: PluginConfig) -> int:
     """Return about how many bytes `config` takes."""
-    return len(_canonical(config.model_dump(mode="json")))
+    return len(canonical(config.model_dump(mode="json")))
 
 
 def _overrides(model: PromptModel | None, provider: Provider | None, bot_provider: str) -> ModelOverrides:
@@ -85,49 +92,8 @@ def _overrides(model: PromptModel | None, provider: Provider | None, bot_provide
     )
 
 
-def _check_data(data: dict[str, Any]) -> Iterator[Problem]:
-    if _is_deeper(data, MAX_DATA_DEPTH):
-        yield Problem("DataTooDeep", f"`spec.static.data` is nested more than {MAX_DATA_DEPTH} deep; flatten it.")
-        return
-    try:
-        size = len(_canonical(data))
-    except (TypeError, ValueError):
-        # Only in a manifest that no API server has read.
-        yield Problem(
-            "InvalidData",
-            "`spec.static.data` holds something that JSON does not know, such as a date, an infinite number or a key "
-            "that "
-            "is no text; quote it.",
-        )
-        return
-    if size > MAX_DATA_BYTES:
-        yield Problem(
-            "DataTooLarge",
-            f"`spec.static.data` takes {size} bytes as JSON, and {MAX_DATA_BYTES} are allowed; shorten it, or split it "
-            "into several Plugins.",
-        )
-
-
-def _is_deeper(value: object, levels: int) -> bool:
-    """Tell whether `value` is nested deeper than `levels`, without recursion of its own depth."""
-    layer = [value]
-    for _ in range(levels):
-        layer = [child for parent in layer for child in _children(parent)]
-    return any(isinstance(value, dict | list) for value in layer)
-
-
-def _children(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return list(value) if isinstance(value, list) else []
-
-
 def _hash(config: PluginConfig) -> str:
     document = config.model_dump(mode="json", by_alias=True, exclude={"hash"})
     for name in unused_members(document):
         del document[name]
-    return hashlib.sha256(_canonical(document)).hexdigest()[:16]
-
-
-def _canonical(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return hashlib.sha256(canonical(document)).hexdigest()[:16]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from smarter_crds.api_connection import ApiConnection
 from smarter_crds.chatbot import Chatbot, ModelParameters
 from smarter_crds.compile.connected import Connection, find_connection
 from smarter_crds.compile.model import References
@@ -67,7 +68,7 @@ def _resolve(name: str, chatbot: Chatbot, references: References) -> Resolved | 
         return connection
     used = provider or bot_provider(chatbot, references)
     config = plugin_config(plugin, provider, chatbot.spec.model.provider_ref.name)
-    return Resolved(config, provider, connection, tuple(_warnings(plugin, provider, used)))
+    return Resolved(config, provider, connection, tuple(_warnings(plugin, connection, provider, used)))
 
 
 def _named_provider(plugin: Plugin, references: References, namespace: str) -> Provider | Problem | None:
@@ -85,8 +86,12 @@ def _named_provider(plugin: Plugin, references: References, namespace: str) -> P
     )
 
 
-def _warnings(plugin: Plugin, named: Provider | None, used: Provider | None) -> Iterator[str]:
+def _warnings(
+    plugin: Plugin, connection: Connection | None, named: Provider | None, used: Provider | None
+) -> Iterator[str]:
     yield from plugin_warnings(plugin)
+    if isinstance(connection, ApiConnection):
+        yield from _header_warnings(plugin, connection)
     if named:
         yield from provider_warnings(named)
     model = plugin.spec.prompt.model if plugin.spec.prompt else None
@@ -99,3 +104,14 @@ def _warnings(plugin: Plugin, named: Provider | None, used: Provider | None) -> 
                 f"Plugin {plugin.metadata.name!r}: `spec.prompt.model.{alias}` has no effect on Provider "
                 f"{used.metadata.name!r}, which is of type `{used.spec.type}`."
             )
+
+
+def _header_warnings(plugin: Plugin, connection: ApiConnection) -> Iterator[str]:
+    auth, api = connection.spec.auth, plugin.spec.api
+    if auth is None or auth.type != "Header" or api is None:
+        return
+    if (auth.name or "").lower() in (header.name.lower() for header in api.headers):
+        yield (
+            f"Plugin {plugin.metadata.name!r}: `spec.api.headers` sets {auth.name!r} without effect, for ApiConnection "
+            f"{connection.metadata.name!r} sets it itself."
+        )

@@ -140,6 +140,12 @@ CHATBOT: Mapping[str, Support] = {
     "networkPolicy.extraEgress": YES,
 }
 
+_PARAMETERS = (
+    "parameters",
+    *(f"parameters[].{name}" for name in ("name", "type", "description", "required", "enum", "default")),
+    *("parameters[].valueFrom", "parameters[].valueFrom.claim"),
+)
+
 PLUGIN: Mapping[str, Support] = {
     "description": YES,
     "selector": YES,
@@ -154,16 +160,32 @@ PLUGIN: Mapping[str, Support] = {
     "prompt.model.name": YES,
     "prompt.model.temperature": YES,
     "prompt.model.maxTokens": YES,
-    "sideEffects": only("None"),
+    "sideEffects": YES,
     "confirm": only("Never"),
     "resultMaxCharacters": YES,
-    "type": only("Static"),
+    "type": only("Static", "Api"),
     "static": YES,
     "static.data": YES,
     "static.dataFrom": NO,
     "sql": NO,
-    "api": NO,
-    "testValues": NO,
+    "api": YES,
+    "api.connectionRef": YES,
+    "api.connectionRef.name": YES,
+    "api.method": YES,
+    "api.path": YES,
+    "api.query": YES,
+    "api.query[].name": YES,
+    "api.query[].value": YES,
+    "api.headers": YES,
+    "api.headers[].name": YES,
+    "api.headers[].value": YES,
+    "api.body": YES,
+    **{f"api.{path}": YES for path in _PARAMETERS},
+    "api.result": YES,
+    "api.timeoutSeconds": YES,
+    "testValues": YES,
+    "testValues[].name": YES,
+    "testValues[].value": YES,
 }
 
 PROVIDER: Mapping[str, Support] = {
@@ -239,7 +261,6 @@ STORE = _all("type", "host", "port", "database", *_credentials("credentialsSecre
 
 NOTES: Mapping[str, str] = {
     "SqlConnection": "It is checked and reported on; Plugins of type `Sql`, which would use it, do not work yet.",
-    "ApiConnection": "It is checked and reported on; Plugins of type `Api`, which would use it, do not work yet.",
     "Store": "It is checked and reported on; `spec.storeRef` of Chatbots does not work yet.",
 }
 """What holds for a kind beyond its fields."""

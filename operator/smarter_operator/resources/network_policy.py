@@ -85,13 +85,17 @@ def _dialled(config: RuntimeConfig) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield from ((provider.base_url, provider.allowed_cidrs) for provider in config.providers.values())
     if config.access.identity:
         yield config.access.identity.jwks_url, config.access.identity.allowed_cidrs
+    for connection in config.api_connections.values():
+        # Behind a proxy, the API is reached by the proxy alone.
+        urls = [connection.proxy.url] if connection.proxy else [connection.base_url, connection.auth.token_url]
+        yield from ((url, connection.allowed_cidrs) for url in urls)
 
 
 def _port(url: str) -> int | None:
     """Return the port that `url` dials; None for a Provider that dials nothing, or an address that is none."""
     parts = urlsplit(url)
     try:
-        return parts.port or {"https": _HTTPS, "http": 80}.get(parts.scheme)
+        return parts.port or {"https": _HTTPS, "http": 80, "socks5": 1080}.get(parts.scheme)
     except ValueError:
         return None
 

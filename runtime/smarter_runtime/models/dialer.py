@@ -1,7 +1,7 @@
 """The HTTP client for addresses that are checked: one pool of connections per set of allowed networks."""
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -16,7 +16,12 @@ IDLE_SECONDS = 60
 class Dialer:
     """Lends connections. Retired, it closes when the last answer that uses it is done."""
 
-    def __init__(self, allowed_cidrs: tuple[str, ...], authorities: str = "") -> None:
+    def __init__(
+        self,
+        allowed_cidrs: tuple[str, ...],
+        authorities: str = "",
+        connector: Callable[..., aiohttp.TCPConnector] = aiohttp.TCPConnector,
+    ) -> None:
         """Take the authorities to trust, in PEM; none: the system's.
 
         Raises:
@@ -24,6 +29,7 @@ class Dialer:
         """
         self._allowed = networks(allowed_cidrs)
         self._tls = _trusting(authorities) if authorities else True
+        self._connector = connector
         self._session: aiohttp.ClientSession | None = None
         self._users = 0
         self._is_retired = False
@@ -51,7 +57,7 @@ class Dialer:
             await session.close()
 
     def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
+        connector = self._connector(
             limit=0, keepalive_timeout=IDLE_SECONDS, ssl=self._tls, socket_factory=socket_factory(self._allowed)
         )
         # Cookies of a provider have no place in the next visitor's request.

@@ -47,7 +47,7 @@ def status_failure(status: int, body: Any, headers: Mapping[str, str]) -> ModelF
     error = error_object(body)
     kind = _kind_by_code(error) or _BY_STATUS.get(status)
     kind = kind or ("unavailable" if status >= _SERVER_ERRORS else "rejected")
-    retry_after = _pause(headers) if kind in ("rate_limited", "unavailable") else None
+    retry_after = pause(headers) if kind in ("rate_limited", "unavailable") else None
     return failed(kind, f"HTTP {status} {_codes(error)}".strip(), retry_after)
 
 
@@ -77,7 +77,7 @@ def _codes(error: Mapping[str, Any]) -> str:
     return " ".join(str(value) for value in values if value is not None and _CODE.fullmatch(str(value)))
 
 
-def _pause(headers: Mapping[str, str]) -> float | None:
+def pause(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that the provider asks to be left alone, whichever way it says so."""
     exact, usual = _seconds(headers.get("retry-after-ms", "")), headers.get("Retry-After", "")
     seconds = exact / 1000 if exact is not None else _seconds(usual)
