@@ -22,6 +22,7 @@ from smarter_cli.cli import smarter
 from support.manifests import chatbot, plugin, provider
 
 Manifest = dict[str, Any]
+SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
 
 DEMO = [chatbot(plugins=[{"name": "returns"}]), provider(), plugin()]
 OPENAI = provider(
@@ -91,14 +92,14 @@ async def running(*arguments: str, folder: Path, **variables: str) -> AsyncItera
     assert list(scratch.iterdir()) == [], "files with the values of Secrets were left behind"
 
 
-async def ask(address: str, question: str) -> str:
+async def ask(address: str, question: str, bot: str = "support") -> str:
     async with (
         aiohttp.ClientSession() as http,
         http.post(f"{address}/app/v1/session", json={}, headers={"Origin": address}) as response,
     ):
         token = (await response.json())["token"]
     async with AsyncOpenAI(base_url=f"{address}/v1", api_key=token, max_retries=0) as client:
-        answer = await client.chat.completions.create(model="support", messages=[{"role": "user", "content": question}])
+        answer = await client.chat.completions.create(model=bot, messages=[{"role": "user", "content": question}])
     return answer.choices[0].message.content or ""
 
 
@@ -259,3 +260,33 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         result = CliRunner().invoke(smarter, ["run", "-f", str(file), "--port", port])
     assert (result.exit_code, f"Cannot listen on port {port}" in result.stderr) == (1, True), result.stderr
+
+
+async def test_a_bot_calls_an_api_with_a_token_from_the_env_file(tmp_path: Path) -> None:
+    seen: list[tuple[str, str]] = []
+
+    async def latest(request: web.Request) -> web.StreamResponse:
+        seen.append((request.path_qs, request.headers.get("Authorization", "")))
+        return web.json_response({"amount": 1.0, "base": "EUR", "date": "2026-03-13", "rates": {"USD": 1.0812}})
+
+    app = web.Application()
+    app.router.add_get("/v1/latest", latest)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    sample = list(yaml.safe_load_all((SAMPLES / "exchange-rates.yaml").read_text(encoding="utf-8")))
+    [connection] = [manifest for manifest in sample if manifest["kind"] == "ApiConnection"]
+    connection["spec"] = {
+        "baseUrl": f"http://127.0.0.1:{runner.addresses[0][1]}/v1",
+        "allowedCIDRs": ["127.0.0.0/8"],
+        "auth": {"type": "Bearer", "tokenSecret": {"name": "rates", "key": "token"}},
+    }
+    (tmp_path / ".env").write_text("RATES_TOKEN=s3cret-of-rates\n", encoding="utf-8")
+    try:
+        async with running("-f", str(write(tmp_path / "bot.yaml", *sample)), folder=tmp_path) as (command, address):
+            said = await ask(address, "What is the exchange rate of USD?", bot="money")
+            assert "s3cret" not in "".join(command.said)
+    finally:
+        await runner.cleanup()
+    assert said == "According to exchange-rates: date: 2026-03-13; rates, USD: 1.0812."
+    assert seen == [("/v1/latest?base=EUR&symbols=USD", "Bearer s3cret-of-rates")]

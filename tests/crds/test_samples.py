@@ -1,5 +1,6 @@
 """The samples that people copy are valid, do what their comments say, and answer the questions they propose."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,9 +9,9 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 
-from smarter_crds import KINDS, ApiModel, Chatbot, Plugin, Provider
+from smarter_crds import KINDS, ApiConnection, ApiModel, Chatbot, Plugin, Provider
 from smarter_crds.base import API_VERSION
-from smarter_crds.compile import Compiled, Platform, PlatformLimits, References, compile_chatbot
+from smarter_crds.compile import Compiled, Platform, PlatformLimits, References, compile_chatbot, judge
 from smarter_crds.exposure import IssuerRef
 from smarter_crds.runtime_config import RuntimeConfig
 from smarter_runtime.bot import prepared
@@ -52,7 +53,11 @@ def compiled(place: str, provider: str = "") -> Compiled:
     manifests = [manifest for manifest in ours(place) if manifest["spec"].get("type") != "OpenAI"]
     manifests += ours(provider) if provider else []
     [chatbot] = by_name(Chatbot, manifests).values()
-    references = References(plugins=by_name(Plugin, manifests), providers=by_name(Provider, manifests))
+    references = References(
+        plugins=by_name(Plugin, manifests),
+        providers=by_name(Provider, manifests),
+        api_connections=by_name(ApiConnection, manifests),
+    )
     return compile_chatbot(chatbot, references, PLATFORM)
 
 
@@ -106,6 +111,7 @@ def test_a_folder_keeps_to_one_namespace_and_brings_it_along(folder: str) -> Non
         pytest.param("shoe-shop", "https://support.shoes.localhost", 5, id="shoe-shop"),
         pytest.param("garden-helper", "https://ask.garden.localhost", 1, id="garden-helper"),
         pytest.param("minimal.yaml", "", 1, id="minimal"),
+        pytest.param("exchange-rates.yaml", "", 1, id="exchange-rates"),
     ],
 )
 def test_a_sample_compiles_without_problem_or_warning(place: str, url: str, plugin_count: int) -> None:
@@ -179,3 +185,17 @@ def test_the_bot_proposes_questions_whose_answers_are_known(place: str, answers:
 )
 async def test_the_demo_model_finds_the_answer_in_the_plugins(place: str, question: str, fact: str) -> None:
     assert fact in await answer(place, question)
+
+
+PAGE = SAMPLES.parent / "plugins-api.md"
+
+
+def test_the_example_on_the_page_about_api_plugins_can_be_used() -> None:
+    manifests = [
+        manifest
+        for block in re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+        for manifest in yaml.safe_load_all(block)
+    ]
+    judged = {manifest["kind"]: judge(manifest["kind"], manifest) for manifest in manifests}
+    assert set(judged) == {"ApiConnection", "Plugin"}
+    assert {kind: (found.problems, found.warnings) for kind, found in judged.items()} == dict.fromkeys(judged, ((), ()))

@@ -31,6 +31,8 @@ class Seen:
     target: str
     headers: dict[str, str]
     body: bytes
+    port: int
+    """Of the client's end: another one is another connection."""
 
     @property
     def json(self) -> Any:
@@ -48,7 +50,9 @@ class ApiServer:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        self.seen.append(Seen(request.method, request.raw_path, headers, body))
+        assert request.transport is not None
+        port = request.transport.get_extra_info("peername")[1]
+        self.seen.append(Seen(request.method, request.raw_path, headers, body, port))
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         return await reply(request)
 

@@ -10,6 +10,7 @@ from smarter_runtime.events import Event, Finish, FinishReason, Message, Text, T
 from smarter_runtime.models import CHARACTERS_PER_TOKEN, ModelRequest, Parameters, estimated_usage
 from smarter_runtime.models.demo_facts import best_facts, content_words, sentence, shared
 from smarter_runtime.models.demo_functions import FUNCTIONS, obvious_call, told
+from smarter_runtime.models.demo_tools import fitting_call
 
 SLOW_SUFFIX = "-slow"
 SLOW_PAUSE_SECONDS = 0.05
@@ -25,9 +26,9 @@ class Lookup:
     key: str
 
     @property
-    def is_of_function(self) -> bool:
-        # A plugin may have the name of a function; its calls have a key.
-        return self.tool in FUNCTIONS and not self.key
+    def is_whole_answer(self) -> bool:
+        """Whether all of the result is about the question: that of a call of a function, or with values from it."""
+        return not self.key
 
 
 class DemoModel:
@@ -56,10 +57,13 @@ class DemoModel:
 
 
 def first_call(request: ModelRequest) -> ToolCall | None:
-    """Return the call of a built-in function that the question obviously asks for."""
+    """Return the call of a built-in function or of a tool with parameters that the question obviously asks for."""
     question, results = _current_turn(request.messages)
-    functions = [offer.name for offer in request.offers if not _keys(offer)]
-    call = None if results else obvious_call(question, functions)
+    if results:
+        return None
+    without_keys = [offer for offer in request.offers if not _keys(offer)]
+    call = obvious_call(question, [offer.name for offer in without_keys])
+    call = call or fitting_call(question, [offer for offer in without_keys if offer.name not in FUNCTIONS])
     return call and ToolCall(f"call_demo_{len(_lookups_made(request.messages))}", *call)
 
 
@@ -67,7 +71,7 @@ def next_lookups(request: ModelRequest) -> list[Lookup]:
     """Return the call that fits the question best; when it told nothing, the next ones at once; then no more."""
     question, results = _current_turn(request.messages)
     words = content_words(question)
-    if not words or any(lookup.is_of_function or best_facts(text, words, lookup.key) for lookup, text in results):
+    if not words or any(lookup.is_whole_answer or best_facts(text, words, lookup.key) for lookup, text in results):
         return []
     ranked = _ranked(request.offers, words)
     return ranked[:1] if not results else ranked[1:MAX_LOOKUPS] if len(results) == 1 else []
@@ -77,7 +81,7 @@ def answer(request: ModelRequest) -> str:
     question, results = _current_turn(request.messages)
     words = content_words(question)
     for lookup, text in results:
-        if lookup.is_of_function:
+        if lookup.is_whole_answer:
             return f"According to {lookup.tool}: {told(text)}"
         facts = best_facts(text, words, lookup.key)
         if facts:

@@ -18,6 +18,7 @@ _WEEKDAY = re.compile(r"\b(?:weekday|what day|which day|day of the week)\b")
 _TODAY = re.compile(r"\b(?:what|which) (?:day|date) is (?:it )?today\b|\btoday's date\b")
 _PLACE = re.compile(r"\bweather\b.*? in ([^?.!]+)", re.IGNORECASE)
 
+MOST_FACTS = 12
 Arguments = Mapping[str, str]
 
 
@@ -31,8 +32,8 @@ def obvious_call(question: str, offered: Container[str]) -> tuple[str, str] | No
 
 
 def told(result: str) -> str:
-    """Return a function's result as a sentence."""
-    return sentence(all_facts(result)) if result.startswith("{") else result
+    """Return a function's or tool's result as a sentence."""
+    return sentence(all_facts(result)[:MOST_FACTS]) if result.startswith(("{", "[{")) else result
 
 
 def _dates(question: str) -> Arguments | None:
