@@ -7,7 +7,7 @@ import pytest
 from smarter_crds.runtime_config import ResourceName, RuntimeProblem, RuntimeStatus
 from smarter_operator.cluster import Manifest
 from support.fake_cluster import FakeCluster
-from support.manifests import API, chatbot, plugin, provider
+from support.manifests import API, api_connection, api_plugin, chatbot, plugin, provider
 from support.operator_harness import EPOCH, Harness
 from support.virtual_time import virtual_time
 
@@ -26,9 +26,7 @@ def connection(kind: str = "SqlConnection", **spec: Any) -> Manifest:
 
 
 def sql_plugin(name: str = "orders") -> Manifest:
-    made = plugin(name, type="Sql", sql={"connectionRef": {"name": "shop"}, "query": "select 1"})
-    del made["spec"]["static"]
-    return made
+    return plugin(name, type="Sql", sql={"connectionRef": {"name": "shop"}, "query": "select 1"})
 
 
 def acme(*manifests: Manifest) -> FakeCluster:
@@ -119,6 +117,27 @@ async def test_what_a_pod_reports_of_a_provider_lands_on_the_provider_until_it_i
         cluster.remove("Pod", "support-0")
         await harness.settle()
         assert condition(cluster, "Provider", "demo", "Ready") == ("True", "Ready")
+
+
+@virtual_time
+async def test_a_connection_to_an_api_resolves_and_bears_what_pods_report_of_it() -> None:
+    refused = RuntimeProblem(
+        reason="LoginRefused",
+        message="ApiConnection 'erp': 401.",
+        resource=ResourceName(kind="ApiConnection", name="erp"),
+    )
+    cluster = acme(provider(), api_connection(), api_plugin(), chatbot(plugins=[{"name": "orders"}]))
+    async with Harness(cluster) as harness:
+        harness.run_pod("support")
+        says(harness, refused)
+        await harness.settle(80)
+        assert condition(cluster, "Plugin", "orders", "ConnectionResolved") == ("True", "Resolved")
+        assert condition(cluster, "Plugin", "orders", "Ready") == ("True", "Ready")
+        assert condition(cluster, "ApiConnection", "erp", "Accepted") == ("True", "Accepted")
+        assert condition(cluster, "ApiConnection", "erp", "Ready") == ("False", "LoginRefused")
+        says(harness)
+        await harness.settle(80)
+        assert condition(cluster, "ApiConnection", "erp", "Ready") == ("True", "Ready")
 
 
 @virtual_time
