@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from smarter_runtime.confirmations import Offer
 from smarter_runtime.events import FinishReason, ToolCall, Usage
 
 
@@ -16,6 +17,8 @@ class Outcome:
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
     """Of the client's own tools."""
+    confirmations: tuple[Offer, ...] = ()
+    """Calls that wait for the person's word."""
 
 
 class AnswerFormat(Protocol):
@@ -31,6 +34,9 @@ class AnswerFormat(Protocol):
     def text(self, delta: str) -> bytes: ...
 
     def calls(self, calls: Sequence[ToolCall]) -> bytes: ...
+
+    def confirmations(self, offers: Sequence[Offer]) -> bytes:
+        """What tells the client that calls wait for the person's word; it may be said later, in the ending."""
 
     def heartbeat(self) -> bytes:
         """A piece that says nothing and that every SDK understands."""

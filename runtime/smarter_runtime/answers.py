@@ -15,10 +15,11 @@ from smarter_crds.usage import UsageStatus
 from smarter_runtime.answer_format import AnswerFormat, Outcome
 from smarter_runtime.clients import is_done_for_client
 from smarter_runtime.closing import Closing
+from smarter_runtime.confirmations import Offer
 from smarter_runtime.conversation import Conversation, Round
 from smarter_runtime.conversations.talk import Talk
 from smarter_runtime.errors import ApiError, model_failure
-from smarter_runtime.events import Event, Finish, HandOver, ModelFailed, Text, ToolCall, ToolResult, Usage
+from smarter_runtime.events import Confirm, Event, Finish, HandOver, ModelFailed, Text, ToolCall, ToolResult, Usage
 from smarter_runtime.metrics import known_tool
 from smarter_runtime.plan import Plan
 from smarter_runtime.services import Services
@@ -75,6 +76,7 @@ class AnswerResponse(Response):
         self._services = services
         self._plan = job.plan
         self._job = job
+        self._asked: set[tuple[str, str]] = set()
         self._started = time.perf_counter()
         self._tally = _tally(job, services)
         self._closing = Closing(services.keeping.recorder, self._tally, job.plan, job.talk, services.clock)
@@ -130,12 +132,15 @@ class AnswerResponse(Response):
 
     async def _send_document(self, scope: Scope, receive: Receive, send: Send, deadline: float) -> None:
         calls: tuple[ToolCall, ...] = ()
+        offers: tuple[Offer, ...] = ()
         usage, finish = Usage(), Finish("stop")
         try:
             async with asyncio.timeout_at(deadline), aclosing(self._events()) as events:
                 async for event in events:
                     if isinstance(event, HandOver):
                         calls = self._handed_over(event)
+                    elif isinstance(event, Confirm):
+                        offers += self._offers(event)
                     elif isinstance(event, Usage):
                         usage += event
                     elif isinstance(event, Finish):
@@ -143,8 +148,14 @@ class AnswerResponse(Response):
         except (ModelFailed, TimeoutError) as error:
             raise self._api_error(error) from error
         await self._end(STATUS_OF.get(finish.reason, "Complete"))
-        text = self._conversation.spoken
-        document = self._job.form.document(Outcome(finish_reason=finish.reason, usage=usage, text=text, calls=calls))
+        outcome = Outcome(
+            finish_reason=finish.reason,
+            usage=usage,
+            text=self._conversation.spoken,
+            calls=calls,
+            confirmations=offers,
+        )
+        document = self._job.form.document(outcome)
         await Response(document, media_type="application/json")(scope, receive, send)
 
     async def _send_stream(self, scope: Scope, send: Send, deadline: float) -> None:
@@ -171,6 +182,8 @@ class AnswerResponse(Response):
                     await writer.text(event.delta)
                 elif isinstance(event, HandOver):
                     await writer.calls(self._handed_over(event))
+                elif isinstance(event, Confirm):
+                    await writer.confirmations(self._offers(event))
                 elif isinstance(event, Usage):
                     usage += event
                 elif isinstance(event, Finish):
@@ -194,7 +207,13 @@ class AnswerResponse(Response):
     def _handed_over(self, event: HandOver) -> tuple[ToolCall, ...]:
         return self._services.unfinished.keep(event, self._job.owner)
 
-    async def _events(self) -> AsyncGenerator[Event | HandOver, None]:
+    def _offers(self, event: Confirm) -> tuple[Offer, ...]:
+        new = [call for call in event.calls if (call.name, call.arguments) not in self._asked]
+        self._asked |= {(call.name, call.arguments) for call in new}
+        offer = self._services.confirmations.offer
+        return tuple(offer(call, self._plan.bot, self._job.owner) for call in new)
+
+    async def _events(self) -> AsyncGenerator[Event | HandOver | Confirm, None]:
         metrics = self._services.metrics
         is_first = True
         async with aclosing(self._conversation.answer()) as events:

@@ -1,6 +1,6 @@
 """One bot, made ready from its config: checked whole, nothing left to parse when a request comes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -119,6 +119,8 @@ def _is_empty(plugin: PluginConfig) -> bool:
 
 def _tool(plugin: PluginConfig, config: RuntimeConfig, platform: Platform) -> Tool:
     try:
-        return static_tool(plugin) if plugin.type == "Static" else platform.connectors.tool(plugin, config)
+        made = static_tool(plugin) if plugin.type == "Static" else platform.connectors.tool(plugin, config)
     except Unservable as error:
         raise ConfigRefused(str(error)) from error
+    is_write, is_asked_for = plugin.side_effects == "Write", plugin.confirm == "Visitor"
+    return replace(made, is_write=is_write, needs_confirmation=is_asked_for, version=plugin.hash)

@@ -9,10 +9,21 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from smarter_crds.runtime_config import ModelChoice
-from smarter_runtime.events import Event, Finish, HandOver, Message, ModelFailed, Text, ToolCall, ToolResult, Usage
+from smarter_runtime.events import (
+    Confirm,
+    Event,
+    Finish,
+    HandOver,
+    Message,
+    ModelFailed,
+    Text,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
 from smarter_runtime.fallbacks import Attempts, RetryPolicy
 from smarter_runtime.models import Model, ModelRequest, Parameters, author, estimated_usage
-from smarter_runtime.plan import Plan
+from smarter_runtime.plan import Confirmed, Plan
 
 STOPPED = "stopped"
 MAX_CLIENT_CALLS = 128
@@ -125,12 +136,14 @@ class Conversation:
         """What was said so far."""
         return self._spoken
 
-    async def answer(self) -> AsyncGenerator[Event | HandOver, None]:
+    async def answer(self) -> AsyncGenerator[Event | HandOver | Confirm, None]:
         """Yield text, reasoning and usage until the model answers without asking for a tool; `Finish` comes last.
 
-        Where the model asks for tools of the client's, a `HandOver` comes before it.
+        Where the model asks for tools of the client's, a `HandOver` comes before it; where it asks for what the person
+        must confirm, a `Confirm` comes at once.
         """
         turn = _Turn(self._plan)
+        await self._do_confirmed(turn)
         while True:
             reply = _Reply()
             text_before = len(self._spoken)
@@ -146,7 +159,10 @@ class Conversation:
             ours = [call for call in reply.calls if call.name not in self._plan.client_tools]
             roles = self._plan.roles_of(ours, turn.called)
             message = self._message(reply, self._spoken[text_before:], turn.called)
-            turn.add(message, await self._results(ours, turn.calls_left))
+            results = await self._results(ours, turn.calls_left)
+            turn.add(message, results)
+            if waiting := tuple(result.waiting for result in results if result.waiting):
+                yield Confirm(waiting)
             if theirs:
                 yield turn.handed_over(theirs, roles)
                 yield Finish("tool_calls")
@@ -167,6 +183,23 @@ class Conversation:
             raise ModelFailed("no_answer", "The model kept asking for tools and gave no answer.")
         return Finish("stop" if finish.reason == "tool_calls" else finish.reason)
 
+    async def _do_confirmed(self, turn: _Turn) -> None:
+        """Make the calls that the person has confirmed, as if the model had just asked for them."""
+        confirmed = self._plan.wishes.confirmed
+        if not confirmed:
+            return
+        calls = tuple(each.call for each in confirmed)
+        turn.join(self._plan.roles_of(calls, turn.called))
+        results = [await self._confirmed_result(each) for each in confirmed]
+        turn.add(Message("assistant", "", calls), results)
+
+    async def _confirmed_result(self, confirmed: Confirmed) -> ToolResult:
+        if not confirmed.claim():
+            return ToolResult(
+                confirmed.call, "This was confirmed and done before; it is not done again.", is_error=True
+            )
+        return await self._result(confirmed.call, is_confirmed=True)
+
     async def _results(self, calls: Sequence[ToolCall], calls_left: int) -> list[ToolResult]:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._result(call)) for call in calls[:calls_left]]
@@ -175,10 +208,13 @@ class Conversation:
             ToolResult(call, refusal, is_error=True) for call in calls[calls_left:]
         ]
 
-    async def _result(self, call: ToolCall) -> ToolResult:
-        started = time.perf_counter()
-        result = await self._plan.bot.toolbox.call(call, self._plan.offered, self._plan.wishes.claims)
-        self._observer.tool_done(result, time.perf_counter() - started)
+    async def _result(self, call: ToolCall, *, is_confirmed: bool = False) -> ToolResult:
+        plan, started = self._plan, time.perf_counter()
+        # What was offered when the person was asked is there now, whatever this turn's words select.
+        offered = plan.offered | ({call.name} & plan.bot.toolbox.names) if is_confirmed else plan.offered
+        result = await plan.bot.toolbox.call(call, offered, plan.wishes.claims, is_confirmed=is_confirmed)
+        if result.waiting is None:
+            self._observer.tool_done(result, time.perf_counter() - started)
         return result
 
     async def _reply(self, begin: _Begin) -> AsyncGenerator[Event, None]:

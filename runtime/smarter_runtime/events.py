@@ -52,6 +52,8 @@ class ToolResult:
     call: ToolCall
     content: str
     is_error: bool = False
+    waiting: ToolCall | None = None
+    """The call as the person must confirm it before it is made; None: it was made, or cannot be."""
 
     def as_message(self) -> Message:
         return Message("tool", self.content, tool_call_id=self.call.id)
@@ -119,6 +121,13 @@ class HandOver:
     """How many more of our own tools may be called before the answer is whole."""
     used_ours: bool
     """Whether `messages` holds results that nobody else has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """The model has called tools that want the person's word first."""
+
+    calls: tuple[ToolCall, ...]
 
 
 class ModelFailed(Exception):

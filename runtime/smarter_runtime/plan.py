@@ -1,6 +1,6 @@
 """What is decided about an answer before the model is asked: what it reads, which tools it gets, which model it is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,6 +13,15 @@ from smarter_runtime.selection import Found, Selected, select
 from smarter_runtime.tools import Claims
 
 
+@dataclass(frozen=True)
+class Confirmed:
+    """A call that the person has confirmed."""
+
+    call: ToolCall
+    claim: Callable[[], bool]
+    """Takes the confirmation; false: it was taken before, and the call must not be made."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
     """What the client may ask for about an answer."""
@@ -23,6 +32,8 @@ class Wishes:
     client_id: str = ""
     claims: Claims = field(default_factory=dict)
     """What the person's signed identity says, verified before; tools get values from it that no model can set."""
+    confirmed: tuple[Confirmed, ...] = ()
+    """Calls that are made before the model is asked."""
     temperature: float | None = None
     top_p: float | None = None
     json_format: JsonFormat | None = None

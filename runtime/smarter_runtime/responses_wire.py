@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 
 from smarter_runtime.answer_format import Outcome
+from smarter_runtime.confirmations import Offer
 from smarter_runtime.events import FinishReason, ToolCall, Usage
+from smarter_runtime.wire import extension
 
 Item = dict[str, Any]
 
@@ -42,6 +44,7 @@ class ResponseForm:
         self._message: Item | None = None
         self._text: list[str] = []
         self._sequence = -1
+        self._offers: list[Offer] = []
 
     def opening(self) -> bytes:
         return self._state("created") + self._state("in_progress")
@@ -53,6 +56,11 @@ class ResponseForm:
 
     def calls(self, calls: Sequence[ToolCall]) -> bytes:
         return self._end_message() + b"".join(map(self._call, calls))
+
+    def confirmations(self, offers: Sequence[Offer]) -> bytes:
+        # SDKs know a fixed set of events; the whole response, with which the last one comes, may have more members.
+        self._offers += offers
+        return b""
 
     def heartbeat(self) -> bytes:
         return self._state("in_progress")
@@ -74,6 +82,7 @@ class ResponseForm:
         if outcome.text or not outcome.calls:
             self._items.append(_message(_id("msg"), "completed", outcome.text))
         self._items += (_function_call(_id("fc"), "completed", call, call.arguments) for call in outcome.calls)
+        self._offers += outcome.confirmations
         return orjson.dumps(self._response(outcome.finish_reason, outcome.usage))
 
     def _begin_message(self) -> bytes:
@@ -127,6 +136,7 @@ class ResponseForm:
             "incomplete_details": {"reason": why} if why else None,
             "output": self._items,
             "usage": _usage(usage),
+            **extension(self._offers),
         }
 
     def _event(self, kind: str, members: Mapping[str, Any]) -> bytes:

@@ -12,6 +12,7 @@ from smarter_runtime.background import Background
 from smarter_runtime.bot import Bot
 from smarter_runtime.call_ids import CallIds
 from smarter_runtime.configs import Configs
+from smarter_runtime.confirmations import Confirmations
 from smarter_runtime.errors import NO_RETRY, ApiError
 from smarter_runtime.fallbacks import RetryPolicy
 from smarter_runtime.identity.identities import Identities
@@ -47,6 +48,7 @@ class Services:
     tokens: DailyTokens
     places: Places
     unfinished: UnfinishedTurns
+    confirmations: Confirmations
     recordings: Recordings
     metrics: Metrics
     keeping: Keeping
@@ -106,6 +108,7 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
         tokens=DailyTokens(clock),
         places=Places(settings.max_streams),
         unfinished=UnfinishedTurns(CallIds(signing_key), clock),
+        confirmations=Confirmations(signing_key, clock),
         recordings=Recordings(clock),
         metrics=metrics,
         keeping=keeping(settings.data_directory, metrics),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from starlette.types import Send
 
 from smarter_runtime.answer_format import AnswerFormat
+from smarter_runtime.confirmations import Offer
 from smarter_runtime.errors import ApiError
 from smarter_runtime.events import FinishReason, ToolCall, Usage
 
@@ -31,6 +32,9 @@ class SseWriter:
 
     async def calls(self, calls: Sequence[ToolCall]) -> None:
         await self._write(self._opening() + self._form.calls(calls))
+
+    async def confirmations(self, offers: Sequence[Offer]) -> None:
+        await self._write(self._opening() + self._form.confirmations(offers))
 
     async def finish(self, reason: FinishReason, usage: Usage) -> None:
         await self._write(self._opening() + self._form.ending(reason, usage), is_last=True)

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from smarter_runtime.answer_format import Outcome
+from smarter_runtime.confirmations import Offer
 from smarter_runtime.events import FinishReason, ToolCall, Usage
 
 DONE = b"data: [DONE]\n\n"
@@ -36,6 +37,10 @@ class Completion:
             for index, call in enumerate(calls)
         )
 
+    def confirmations(self, offers: Sequence[Offer]) -> bytes:
+        choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": None}
+        return _event({**self._common("chat.completion.chunk"), "choices": [choice], **extension(offers)})
+
     def heartbeat(self) -> bytes:
         # Comment lines would break some SDKs.
         return self._chunk({})
@@ -53,7 +58,8 @@ class Completion:
         if outcome.calls:
             message["tool_calls"] = [_call(call, call.arguments) for call in outcome.calls]
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": outcome.finish_reason}
-        return orjson.dumps({**self._common("chat.completion"), "choices": [choice], "usage": _usage(outcome.usage)})
+        usage = {"usage": _usage(outcome.usage), **extension(outcome.confirmations)}
+        return orjson.dumps({**self._common("chat.completion"), "choices": [choice], **usage})
 
     def _chunk(self, delta: Mapping[str, Any], finish_reason: FinishReason | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
@@ -64,6 +70,11 @@ class Completion:
 
     def _common(self, kind: str) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+
+def extension(offers: Sequence[Offer]) -> dict[str, Any]:
+    """Return the member that answers have beside OpenAI's, in every format; SDKs pass it on as it is."""
+    return {"smarter": {"confirmations": [offer.as_json() for offer in offers]}} if offers else {}
 
 
 def _call(call: ToolCall, arguments: str) -> dict[str, Any]:

@@ -161,7 +161,7 @@ PLUGIN: Mapping[str, Support] = {
     "prompt.model.temperature": YES,
     "prompt.model.maxTokens": YES,
     "sideEffects": YES,
-    "confirm": only("Never"),
+    "confirm": YES,
     "resultMaxCharacters": YES,
     "type": only("Static", "Api"),
     "static": YES,

@@ -20,7 +20,7 @@ from smarter_runtime.conversations.talk import HEADER, Talk, new_message, opened
 from smarter_runtime.endpoints.body import json_body
 from smarter_runtime.events import ToolCall
 from smarter_runtime.inbound import Ask, Reader
-from smarter_runtime.plan import Begun, Plan, plan
+from smarter_runtime.plan import Begun, Confirmed, Plan, plan
 from smarter_runtime.repeats import Once, RepeatableResponse, once
 from smarter_runtime.services import Services
 from smarter_runtime.unfinished import Resumed
@@ -56,9 +56,12 @@ class Asking:
         return RepeatableResponse(self.services, self.request, self.once, new)
 
     async def _job(self, form: AnswerFormat) -> Job:
+        confirmations = self.services.confirmations
+        confirmed = tuple(confirmations.read(token, self.bot, self.owner) for token in self.ask.confirm)
         self.services.tokens.check(self.bot.config.limits.tokens_per_day)
         talk = await self._talk(form.id)
-        chosen = await self._plan(talk) if talk is None else await talk.guarded(self._plan(talk))
+        planning = self._plan(talk, confirmed)
+        chosen = await planning if talk is None else await talk.guarded(planning)
         key = self.caller.key.uid if self.caller.key else ""
         return Job(plan=chosen, form=form, stream=self.ask.stream, owner=self.owner, key=key, talk=talk)
 
@@ -81,11 +84,11 @@ class Asking:
         self.request.scope[HEADERS] = {HEADER: talk.id}
         return talk
 
-    async def _plan(self, talk: Talk | None) -> Plan:
+    async def _plan(self, talk: Talk | None, confirmed: tuple[Confirmed, ...]) -> Plan:
         services, ask = self.services, self.ask
         before = _remembered(talk) if talk else services.unfinished.resumed(ask.messages, ask.places, self.owner)
         client_id = services.sessions.pseudonym(self.caller.id)
-        wishes = replace(ask.wishes, client_id=client_id, claims=self.caller.claims)
+        wishes = replace(ask.wishes, client_id=client_id, claims=self.caller.claims, confirmed=confirmed)
         most = services.settings.max_history_characters
         planning = partial(plan, self.bot, before.messages, wishes, most, self.now, before.begun)
         # Looking for many terms in a long conversation takes a while; the streams of others go on meanwhile.

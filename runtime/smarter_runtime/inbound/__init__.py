@@ -17,6 +17,8 @@ class Ask:
     places: tuple[str, ...]
     """Where each message stands in the request, for complaints."""
     wishes: Wishes
+    confirm: tuple[str, ...] = ()
+    """Tokens of calls that the person confirms."""
     stream: bool = False
     include_usage: bool = False
     echo: Mapping[str, Any] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from typing import Any
 
 from smarter_runtime.errors import invalid
 from smarter_runtime.inbound import Ask, Reader
+from smarter_runtime.inbound.confirming import FIELD, confirmed_tokens
 from smarter_runtime.inbound.fields import Table, fields, includes_usage
 from smarter_runtime.inbound.formats import nested_format
 from smarter_runtime.inbound.messages import messages
@@ -15,7 +16,7 @@ from smarter_runtime.plan import Wishes
 MAX_STOPS = 4
 TABLE = Table(
     honoured=frozenset(
-        {"messages", "stream", "stream_options", "seed", "stop", "max_tokens", "max_completion_tokens", "model"}
+        {"messages", "stream", "stream_options", "seed", "stop", "max_tokens", "max_completion_tokens", "model", FIELD}
     ),
     overridden=frozenset({"store", "user", "safety_identifier", "metadata"}),
     with_key=frozenset({"temperature", "top_p", "response_format", "tools", "tool_choice", "parallel_tool_calls"}),
@@ -49,6 +50,7 @@ def chat_request(body: Any, reader: Reader) -> Ask:
         messages=tuple(each.message for each in read),
         places=tuple(each.place for each in read),
         wishes=_wishes(given, reader),
+        confirm=confirmed_tokens(given),
         stream=stream,
         include_usage=includes_usage(given.get("stream_options"), stream),
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from smarter_runtime.inbound import Ask, Reader
+from smarter_runtime.inbound.confirming import FIELD, confirmed_tokens
 from smarter_runtime.inbound.fields import Table, fields, includes_usage
 from smarter_runtime.inbound.formats import flat_format
 from smarter_runtime.inbound.items import conversation
@@ -14,7 +15,7 @@ from smarter_runtime.plan import Wishes
 
 _STATELESS = "This API keeps nothing between requests; leave `{}` out and send the whole conversation in `input`."
 TABLE = Table(
-    honoured=frozenset({"input", "stream", "stream_options", "max_output_tokens", "model"}),
+    honoured=frozenset({"input", "stream", "stream_options", "max_output_tokens", "model", FIELD}),
     overridden=frozenset(
         {"store", "user", "safety_identifier", "metadata", "prompt_cache_key", "prompt_cache_retention"}
     ),
@@ -57,6 +58,7 @@ def responses_request(body: Any, reader: Reader) -> Ask:
         messages=tuple(each.message for each in read),
         places=tuple(each.place for each in read),
         wishes=_wishes(given, reader),
+        confirm=confirmed_tokens(given),
         stream=stream,
         echo={name: given[name] for name in _ECHOED if name in given},
     )

@@ -11,6 +11,8 @@ const TEXTS = {
     broken: "The assistant could not answer. Please try again.",
     cut: "The answer broke off. You can try again.", full: "The answer was cut at its length limit.",
     unavailable: "The chat could not be loaded. Please reload the page.",
+    confirm: "Confirm", cancel: "Cancel", confirmed: "I confirm.", cancelled: "Cancelled. Nothing was done.",
+    asks: "Nothing is done until you confirm this.", expired: "This can no longer be confirmed. Please ask again.",
   },
   de: {
     you: "Sie", label: "Ihre Nachricht", placeholder: "Schreiben Sie Ihre Frage …", send: "Senden", stop: "Anhalten",
@@ -23,6 +25,9 @@ const TEXTS = {
     broken: "Der Assistent konnte nicht antworten. Bitte versuchen Sie es noch einmal.",
     cut: "Die Antwort brach ab. Sie können es noch einmal versuchen.", full: "Die Antwort endet an ihrer Längengrenze.",
     unavailable: "Die Seite konnte nicht geladen werden. Bitte laden Sie sie neu.",
+    confirm: "Bestätigen", cancel: "Abbrechen", confirmed: "Ich bestätige.", cancelled: "Abgebrochen. Es geschah nichts.",
+    asks: "Es geschieht nichts, bevor Sie dies bestätigen.",
+    expired: "Dies kann nicht mehr bestätigt werden. Bitte fragen Sie noch einmal.",
   },
   es: {
     you: "Usted", label: "Su mensaje", placeholder: "Escriba su pregunta…", send: "Enviar", stop: "Detener",
@@ -35,6 +40,8 @@ const TEXTS = {
     broken: "El asistente no pudo responder. Inténtelo de nuevo.",
     cut: "La respuesta se interrumpió. Puede intentarlo de nuevo.", full: "La respuesta llegó a su límite de longitud.",
     unavailable: "No se pudo cargar el chat. Recargue la página.",
+    confirm: "Confirmar", cancel: "Cancelar", confirmed: "Lo confirmo.", cancelled: "Cancelado. No se hizo nada.",
+    asks: "No se hace nada hasta que usted lo confirme.", expired: "Esto ya no se puede confirmar. Pregunte de nuevo.",
   },
 };
 const MAX_MESSAGES_SENT = 200;
@@ -87,12 +94,15 @@ function identity() {
   });
 }
 
-async function ask(signal) {
-  const body = JSON.stringify({ stream: true, messages: recent(messages) });
+async function ask(signal, confirmation) {
+  const own = confirmation ? { smarter: { confirm: [confirmation.token] } } : {};
+  const body = JSON.stringify({ stream: true, messages: recent(messages), ...own });
+  // Sent again after a lost connection, a confirmation gets the answer that it had.
+  const once = confirmation ? { "Idempotency-Key": confirmation.key } : {};
   const request = () =>
     fetch("/v1/chat/completions", {
       method: "POST",
-      headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
+      headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}`, ...once },
       body,
       signal,
     });
@@ -126,6 +136,7 @@ async function failureOf(response) {
 function failureText(code, status, message) {
   if (isAway(code)) return message;
   if (code === "insufficient_quota") return texts.used;
+  if (code?.startsWith("confirmation_")) return texts.expired;
   if (code === "context_length_exceeded" || status === 413) return texts.long;
   if (status === 429 || status === 503) return texts.busy;
   return status === 400 && message ? message : texts.broken;
@@ -143,6 +154,7 @@ async function* piecesOf(body) {
       if (data === "[DONE]") return;
       const chunk = JSON.parse(data);
       if (chunk.error) throw new ChatError(failureText(chunk.error.code, 500));
+      if (chunk.smarter?.confirmations) yield { confirmations: chunk.smarter.confirmations };
       const choice = chunk.choices?.[0];
       if (choice?.delta?.content) yield { text: choice.delta.content };
       if (choice?.finish_reason) yield { finish: choice.finish_reason };
@@ -167,7 +179,7 @@ async function* chunksOf(readable) {
 
 // ---- one turn
 
-async function answerLast() {
+async function answerLast(confirmation = null) {
   const controller = (running = new AbortController());
   refreshButtons();
   const view = addMessage("assistant", "");
@@ -175,14 +187,18 @@ async function answerLast() {
   toTheEnd();
   say(texts.writing.replace("{name}", bot.assistantName));
   let finish = "";
+  const offers = [];
   try {
-    for await (const piece of piecesOf(await ask(controller.signal))) {
+    for await (const piece of piecesOf(await ask(controller.signal, confirmation))) {
       if (piece.text) view.append(piece.text);
+      if (piece.confirmations) offers.push(...piece.confirmations);
       finish = piece.finish ?? finish;
     }
     keep(view.text());
     say(view.text());
     if (finish === "length") addNote(texts.full);
+    view.flush();
+    offers.forEach(addConfirmation);
   } catch (error) {
     if (controller.signal.aborted) {
       keep(view.text());
@@ -192,7 +208,7 @@ async function answerLast() {
       view.flush();
       if (view.text()) view.root.classList.add("broken");
       else view.root.remove();
-      addFailure(error instanceof ChatError ? error.message : texts.offline, view.root);
+      addFailure(error instanceof ChatError ? error.message : texts.offline, view.root, confirmation);
     }
   } finally {
     view.flush();
@@ -210,6 +226,7 @@ function submit(text) {
   const content = text.trim();
   if (!content || running) return;
   thread.querySelectorAll(".examples, .failure, .broken").forEach((each) => each.remove());
+  settleCards();
   // A question that got no answer is not asked a second time beside the new one.
   if (messages.at(-1)?.role === "user") messages.pop();
   messages.push({ role: "user", content });
@@ -270,7 +287,60 @@ function addNote(text) {
   thread.append(element("p", "author", text));
 }
 
-function addFailure(text, partial) {
+/** Show a call that waits for the person's word, with what it will be made with; what is shown is what is signed. */
+function addConfirmation(offer) {
+  const card = element("section", "confirmation");
+  card.ariaLabel = offer.tool;
+  const details = element("dl");
+  for (const [name, value] of Object.entries(offer.arguments)) {
+    details.append(element("dt", "", name), element("dd", "", typeof value === "string" ? value : JSON.stringify(value)));
+  }
+  const buttons = element("p", "choices");
+  buttons.append(
+    choice(texts.confirm, "confirm", () => {
+      card.remove();
+      confirmCall(offer);
+    }),
+    choice(texts.cancel, "cancel", () => {
+      card.replaceWith(element("p", "author", texts.cancelled));
+      say(texts.cancelled);
+      question.focus();
+    }),
+  );
+  card.append(element("h2", "", offer.tool), element("p", "", offer.description), details, element("p", "", texts.asks));
+  card.append(buttons);
+  thread.append(card);
+  say(`${offer.tool}: ${texts.asks}`);
+  toTheEnd();
+}
+
+function choice(text, className, act) {
+  const button = element("button", className, text);
+  button.type = "button";
+  button.addEventListener("click", () => {
+    if (!running) act();
+  });
+  return button;
+}
+
+function confirmCall(offer) {
+  messages.push({ role: "user", content: texts.confirmed });
+  addMessage("user", `${texts.confirmed} (${offer.tool})`);
+  question.focus();
+  answerLast({ token: offer.token, key: newKey() });
+}
+
+// Pages without HTTPS have no `randomUUID`.
+function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Take back what was asked before: with another question, the person has gone on. */
+function settleCards() {
+  thread.querySelectorAll(".confirmation").forEach((card) => card.replaceWith(element("p", "author", texts.cancelled)));
+}
+
+function addFailure(text, partial, confirmation) {
   const box = element("div", "failure");
   box.setAttribute("role", "alert");
   const retry = element("button", "", texts.retry);
@@ -279,7 +349,7 @@ function addFailure(text, partial) {
     box.remove();
     partial.remove();
     question.focus();
-    answerLast();
+    answerLast(confirmation);
   });
   box.append(element("p", "", text), retry);
   thread.append(box);

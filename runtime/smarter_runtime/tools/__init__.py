@@ -15,6 +15,12 @@ Claims = Mapping[str, Any]
 """What the signed identity of the person says; empty for somebody unknown."""
 
 NOBODY: Claims = MappingProxyType({})
+WAITS = (
+    "Not done yet. The person sees this call now and must confirm it by a button; it is made then. Say what will be "
+    "done and ask them to confirm. Do not call the tool again."
+)
+MAX_CONFIRMED_CHARACTERS = 16_000
+"""Of arguments that a person is shown."""
 
 
 class ToolFailed(Exception):
@@ -43,6 +49,12 @@ class Tool:
     """Tells whether the tool can be offered to a person with these claims."""
     completed: Callable[[Arguments, Claims], Arguments] = _as_given
     """Returns the checked arguments together with what the model does not give."""
+    is_write: bool = False
+    """Whether a call changes something: once begun, it is finished, whether anybody waits for it or not."""
+    needs_confirmation: bool = False
+    """Whether the person must confirm a call before it is made."""
+    version: str = ""
+    """What changes when the tool would do something else with the same arguments."""
 
 
 class Toolbox:
@@ -50,10 +62,14 @@ class Toolbox:
 
     def __init__(self, tools: Iterable[Tool]) -> None:
         self._tools = {tool.offer.name: tool for tool in tools}
+        self._writes: set[asyncio.Task[str]] = set()
 
     @property
     def names(self) -> frozenset[str]:
         return frozenset(self._tools)
+
+    def tool(self, name: str) -> Tool | None:
+        return self._tools.get(name)
 
     def offers(self, names: Iterable[str]) -> tuple[ToolOffer, ...]:
         """Return the offers in an order that does not depend on the conversation, for the providers' prefix caches."""
@@ -63,23 +79,57 @@ class Toolbox:
         """Return those of `names` whose tools work for a person with these claims."""
         return frozenset(name for name in names if name not in self._tools or self._tools[name].is_for(claims))
 
-    async def call(self, call: ToolCall, offered: frozenset[str], claims: Claims = NOBODY) -> ToolResult:
+    async def call(
+        self, call: ToolCall, offered: frozenset[str], claims: Claims = NOBODY, *, is_confirmed: bool = False
+    ) -> ToolResult:
         """Run one tool. What the model can repair comes back as a result; a bug is raised."""
         try:
-            return ToolResult(call, await self._run(call, offered, claims))
+            tool, arguments = self._checked(call, offered)
+            completed = tool.completed(arguments, claims)
+            if tool.needs_confirmation and not is_confirmed:
+                return ToolResult(call, WAITS, waiting=_shown(call, tool, completed))
+            return ToolResult(call, cut(await self._run(tool, completed), tool.max_characters))
         except ToolFailed as error:
             return ToolResult(call, str(error), is_error=True)
         except TimeoutError:
             return ToolResult(call, f"The tool {call.name!r} did not answer in time.", is_error=True)
 
-    async def _run(self, call: ToolCall, offered: frozenset[str], claims: Claims) -> str:
+    def _checked(self, call: ToolCall, offered: frozenset[str]) -> tuple[Tool, Arguments]:
         tool = self._tools.get(call.name) if call.name in offered else None
         if tool is None:
             raise ToolFailed(f"There is no tool {call.name[:64]!r}; there are {sorted(offered)}.")
         arguments = _parsed(call.arguments)
         tool.check(arguments)
-        async with asyncio.timeout(tool.timeout_seconds):
-            return cut(await tool.run(tool.completed(arguments, claims)), tool.max_characters)
+        return tool, arguments
+
+    async def _run(self, tool: Tool, arguments: Arguments) -> str:
+        async def bounded() -> str:
+            async with asyncio.timeout(tool.timeout_seconds):
+                return await tool.run(arguments)
+
+        if not tool.is_write:
+            return await bounded()
+        write = asyncio.create_task(bounded())
+        self._writes.add(write)
+        write.add_done_callback(self._done)
+        # Whoever goes away stops the answer; a write that is stopped half-way is worse than one that nobody hears of.
+        return await asyncio.shield(write)
+
+    def _done(self, write: asyncio.Task[str]) -> None:
+        self._writes.discard(write)
+        if not write.cancelled():
+            # Looked at, so that nobody complains when the one who waited has gone.
+            write.exception()
+
+
+def _shown(call: ToolCall, tool: Tool, completed: Arguments) -> ToolCall:
+    """Return the call with what the person is shown: all that the model may set, defaults included."""
+    settable = tool.offer.parameters.get("properties", {})
+    shown = {name: value for name, value in completed.items() if name in settable and value is not None}
+    arguments = orjson.dumps(shown).decode()
+    if len(arguments) > MAX_CONFIRMED_CHARACTERS:
+        raise ToolFailed("The arguments are too long for anybody to confirm; shorten them.")
+    return ToolCall(call.id, call.name, arguments)
 
 
 def cut(text: str, at_most: int) -> str:
