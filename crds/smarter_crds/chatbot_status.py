@@ -161,6 +161,7 @@ class ChatbotStatus(ApiModel):
         "plugins, `ConfigLive` whether all pods serve the config, `Available` the pods, `HostsAccepted`, `RouteReady` "
         "and "
         "`CertificateReady` the way from outside, and `ScalingActive`, with scaling of type `Auto`, whether the number "
-        "of pods follows the load. `DNSReady` and `Reachable` tell what was found when the hosts were "
-        "looked at from outside, and inform only.",
+        "of pods follows the load. `LimitsShared` tells whether a Store keeps what the bot must "
+        "not forget, `DNSReady` and `Reachable` what was found when the hosts were looked at from outside; they inform "
+        "only.",
     )

@@ -18,6 +18,7 @@ from pydantic import Field
 from smarter_crds.access_config import AccessConfig, OriginsConfig
 from smarter_crds.api_config import ApiConfig, ApiConnectionConfig
 from smarter_crds.base import ApiModel
+from smarter_crds.store_config import StoreConfig
 from smarter_crds.tool_config import ParameterConfig, unused_members
 
 SCHEMA_VERSION = 2
@@ -232,6 +233,8 @@ class RuntimeConfig(ApiModel):
     access: AccessConfig = AccessConfig()
     origins: OriginsConfig = OriginsConfig()
     limits: LimitsConfig
+    store: StoreConfig | None = None
+    """Where limits, budgets, conversations and usage are kept; None: in the pod."""
     maintenance: MaintenanceConfig | None = None
     """Set while the bot is away: page and API say so, and no model is asked."""
 

@@ -6,7 +6,7 @@ from smarter_crds.compile import Problem
 from smarter_operator.cluster import Manifest
 from smarter_operator.exposure import certificate_ready, dns_ready, hosts_accepted, reachable, route_ready
 from smarter_operator.findings import Verdict
-from smarter_operator.kinds import DEPLOYMENT
+from smarter_operator.kinds import DEPLOYMENT, STORE
 from smarter_operator.observe import World
 from smarter_operator.outcome import Outcome
 from smarter_operator.pods import PodReport
@@ -40,7 +40,11 @@ def conditions(bot: str, outcome: Outcome) -> dict[str, Verdict]:
     }
     if scaling := scaling_active(bot, outcome):
         found["ScalingActive"] = scaling
-    informing = {"DNSReady": dns_ready(outcome), "Reachable": reachable(outcome)}
+    informing = {
+        "LimitsShared": _limits_shared(outcome),
+        "DNSReady": dns_ready(outcome),
+        "Reachable": reachable(outcome),
+    }
     return found | informing | {"Ready": _ready(found, outcome)}
 
 
@@ -122,6 +126,20 @@ def _available(bot: str, outcome: Outcome) -> Verdict:
     if problem := next((p for report in world.reports.values() for p in report.problems), None):
         return "False", problem.reason, problem.message
     return _or_waiting(_rolled_out(live, autoscaled=outcome.compiled.settled.autoscaling is not None), outcome.waits)
+
+
+def _limits_shared(outcome: Outcome) -> Verdict:
+    store = outcome.compiled.settled.store
+    if not store:
+        return "False", "Embedded", (
+            "Limits, conversations and usage are kept in the pod: for one pod only, and forgotten with it; name a "
+            "Store in `spec.storeRef` to keep and share them."
+        )  # fmt: skip
+    reported = (problem for report in outcome.world.reports.values() for problem in report.problems)
+    ours = (STORE.name, store)
+    if problem := next((p for p in reported if p.resource and (p.resource.kind, p.resource.name) == ours), None):
+        return "False", problem.reason, problem.message
+    return "True", "Shared", f"Limits, budgets, conversations and usage are kept in Store {store!r}."
 
 
 def _or_waiting(verdict: Verdict, waits: bool) -> Verdict:

@@ -10,6 +10,7 @@ from smarter_crds.keys_config import KeyConfig
 from smarter_crds.plugin import Plugin
 from smarter_crds.provider import Provider
 from smarter_crds.sql_connection import SqlConnection
+from smarter_crds.store import Store
 from smarter_operator.cache import Cache, references_of
 from smarter_operator.cluster import Manifest
 from smarter_operator.kinds import (
@@ -21,6 +22,7 @@ from smarter_operator.kinds import (
     POD,
     PROVIDER,
     SQL_CONNECTION,
+    STORE,
     Kind,
 )
 from smarter_operator.pods import PodReport, PodReports
@@ -89,7 +91,7 @@ def _keys(found: Iterable[Manifest]) -> tuple[KeyConfig, ...]:
 def references(raw: Manifest, cache: Cache) -> References:
     """Return what the Chatbot `raw` refers to, directly or through a Plugin; may run in another thread."""
     found: dict[str, dict[str, Manifest]] = {
-        kind.name: {} for kind in (PLUGIN, PROVIDER, SQL_CONNECTION, API_CONNECTION)
+        kind.name: {} for kind in (PLUGIN, PROVIDER, SQL_CONNECTION, API_CONNECTION, STORE)
     }
     waiting = references_of(CHATBOT, raw)
     while waiting:
@@ -103,6 +105,7 @@ def references(raw: Manifest, cache: Cache) -> References:
         providers={name: parse(Provider, manifest) for name, manifest in found[PROVIDER.name].items()},
         sql_connections={name: parse(SqlConnection, manifest) for name, manifest in found[SQL_CONNECTION.name].items()},
         api_connections={name: parse(ApiConnection, manifest) for name, manifest in found[API_CONNECTION.name].items()},
+        stores={name: parse(Store, manifest) for name, manifest in found[STORE.name].items()},
     )
 
 

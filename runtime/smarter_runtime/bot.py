@@ -80,6 +80,8 @@ def _check_models(config: RuntimeConfig) -> None:
             raise ConfigRefused(f"The {place} names provider {key!r}, which `providers` does not have.")
     for name, provider in config.providers.items():
         _check_provider(name, provider)
+    if config.store:
+        _check_networks(f"Store {config.store.name!r}", config.store.allowed_cidrs)
 
 
 def _check_provider(name: str, provider: ProviderConfig) -> None:

@@ -48,6 +48,20 @@ async def check_host(url: str, allowed_cidrs: Iterable[str]) -> None:
             raise AddressRefused(str(address[0]))
 
 
+async def dialable(host: str, port: int, allowed: tuple[Network, ...]) -> list[str]:
+    """Return the addresses of `host` that may be dialled, for a client that cannot be handed a socket.
+
+    Raises:
+        OSError: when there is none; `AddressRefused` when none may be dialled.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+    good = [address for address in addresses if may_be_dialled(address, allowed)]
+    if not good:
+        raise AddressRefused(addresses[0]) if addresses else OSError(errno.ENOENT, "the name has no address")
+    return good
+
+
 async def dial(host: str, port: int, allowed: tuple[Network, ...]) -> socket.socket:
     """Return a connected socket; of the addresses that `host` has, the first that may be dialled and answers.
 

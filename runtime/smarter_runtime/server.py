@@ -71,7 +71,8 @@ class Runtime:
 
     async def run(self) -> None:
         await self.refresh()
-        background = [asyncio.create_task(self._watch()), asyncio.create_task(self._probe_lag())]
+        always = (self._watch(), self._probe_lag(), self._services.stores.watch())
+        background = [asyncio.create_task(each) for each in always]
         status = asyncio.create_task(self.status.serve())
         try:
             await self.api.serve()
@@ -96,6 +97,7 @@ class Runtime:
             # Nobody waits for it: an issuer that cannot be reached holds up no start.
             self._services.background.start(self._services.identities.warm(configs.bot.config))
             await self._services.connectors.warm(configs.bot.config)
+            await self._services.stores.use(configs.bot.config.store)
 
     async def _watch(self) -> None:
         settings, changed = self._services.settings, asyncio.Event()

@@ -22,9 +22,11 @@ from smarter_runtime.metrics import Metrics
 from smarter_runtime.models.providers import Providers
 from smarter_runtime.page import Asset, assets
 from smarter_runtime.recordings import Recordings
+from smarter_runtime.secret_files import SecretFiles
 from smarter_runtime.sessions import Sessions
 from smarter_runtime.settings import Settings
 from smarter_runtime.signing_key import SigningKey
+from smarter_runtime.stores.connections import StoreConnections
 from smarter_runtime.tools import Tool
 from smarter_runtime.tools.connectors import Connector, Connectors
 from smarter_runtime.tools.functions import Platform
@@ -50,6 +52,7 @@ class Services:
     unfinished: UnfinishedTurns
     confirmations: Confirmations
     recordings: Recordings
+    stores: StoreConnections
     metrics: Metrics
     keeping: Keeping
     identities: Identities = field(default_factory=Identities)
@@ -66,6 +69,7 @@ class Services:
         await self.keeping.close()
         await self.providers.close()
         await self.connectors.close()
+        await self.stores.close()
 
     def bot(self) -> Bot:
         """Return the bot in service.
@@ -110,6 +114,7 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
         unfinished=UnfinishedTurns(CallIds(signing_key), clock),
         confirmations=Confirmations(signing_key, clock),
         recordings=Recordings(clock),
+        stores=StoreConnections(SecretFiles(settings.secrets_directory)),
         metrics=metrics,
         keeping=keeping(settings.data_directory, metrics),
         clock=clock,

@@ -59,7 +59,7 @@ WRONG_MODEL = provider("openai", type="LangChain", langchain={"model": "bedrock"
             [],
             Problem(
                 "StoreRequired",
-                "2 pods need a store that they share, and `spec.storeRef` is not supported yet; "
+                "2 pods need a store that they share; name one in `spec.storeRef`, or "
                 "set `spec.scaling.replicas` to 1.",
             ),
             id="two-pods",
@@ -169,7 +169,7 @@ WRONG_MODEL = provider("openai", type="LangChain", langchain={"model": "bedrock"
             [],
             Problem(
                 "StoreRequired",
-                "3 pods need a store that they share, and `spec.storeRef` is not supported yet; "
+                "3 pods need a store that they share; name one in `spec.storeRef`, or "
                 "set `spec.scaling.maxReplicas` to 1.",
             ),
             id="autoscaling-without-store",

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from smarter_crds import ApiKey, Chatbot, Plugin, Provider
+from smarter_crds import ApiKey, Chatbot, Plugin, Provider, Store
 from smarter_crds.compile import Allowed, Autoscaling, Platform, References, compile_chatbot, key_config
 from smarter_crds.exposure import IssuerRef
 from smarter_operator import resources
@@ -14,7 +14,7 @@ from smarter_operator.names import APPLIED_ANNOTATION
 from smarter_operator.resources import keys_config_map
 from smarter_operator.resources.config_map import config_map, good_config
 from smarter_operator.settings import Settings
-from support.manifests import api_key, chatbot, exposed, plugin, provider
+from support.manifests import Manifest, api_key, chatbot, exposed, plugin, provider, store
 
 GOLDEN = Path(__file__).parent / "golden"
 GOLDEN_KEYS = Path(__file__).parent / "golden-keys"
@@ -111,6 +111,17 @@ CASES: Mapping[str, dict[str, Any]] = {
         },
         "provider_spec": IN_THE_CLUSTER,
     },
+    "store": {
+        "bot": {"storeRef": {"name": "main"}, "scaling": {"type": "Fixed", "replicas": 2}},
+        "stores": [
+            store(
+                type="PostgreSQL",
+                credentialsSecret={"name": "store"},
+                tls={"caSecret": {"name": "authority", "key": "ca.crt"}, "clientCertSecret": {"name": "client"}},
+                allowedCIDRs=["10.0.0.0/8"],
+            )
+        ],
+    },
     "secret-and-resources": {
         "bot": {"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}, "plugins": [{"name": "returns"}]},
         "provider_spec": SECRET,
@@ -118,17 +129,23 @@ CASES: Mapping[str, dict[str, Any]] = {
 }
 
 
-def children(bot: dict[str, Any], provider_spec: dict[str, Any] | None = None, **settled: Any) -> list[dict[str, Any]]:
+def children(
+    bot: dict[str, Any],
+    provider_spec: dict[str, Any] | None = None,
+    stores: Sequence[Manifest] = (),
+    **settled: Any,
+) -> list[dict[str, Any]]:
     made = chatbot(**bot)
     made["metadata"] |= {"uid": BOT_UID, "generation": 1}
     parsed = Chatbot.model_validate(made)
     references = References(
         plugins={"returns": Plugin.model_validate(plugin())},
         providers={"demo": Provider.model_validate(provider(**(provider_spec or {})))},
+        stores={each["metadata"]["name"]: Store.model_validate(each) for each in stores},
     )
     compiled = compile_chatbot(parsed, references, SETTINGS.platform)
     assert compiled.problems == ()
-    # More than one pod is refused until there is a Store; what they will be made of is known already.
+    # More than one pod is refused without a Store; what they are made of is the same.
     compiled = replace(compiled, settled=replace(compiled.settled, **settled))
     return resources.desired(parsed, compiled, "", SETTINGS)
 

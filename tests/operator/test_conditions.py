@@ -2,15 +2,17 @@ from typing import Any
 
 import pytest
 
-from smarter_crds import Chatbot, Provider
+from smarter_crds import Chatbot, Provider, Store
 from smarter_crds.compile import Platform, Problem, References, compile_chatbot
 from smarter_crds.exposure import IssuerRef
+from smarter_crds.runtime_config import ResourceName, RuntimeProblem
 from smarter_operator.cluster import Manifest
 from smarter_operator.conditions import conditions
 from smarter_operator.findings import Verdict
 from smarter_operator.observe import World
 from smarter_operator.outcome import Outcome
-from support.manifests import chatbot, exposed, provider
+from smarter_operator.pods import PodReport
+from support.manifests import chatbot, exposed, provider, store
 
 Children = dict[tuple[str, str], Manifest]
 PLATFORM = Platform(issuer_ref=IssuerRef(name="demo-ca", kind="ClusterIssuer"))
@@ -65,11 +67,16 @@ def judge(
     refused: tuple[Problem, ...] = (),
     missing: frozenset[str] = frozenset(),
     exposure: Manifest | None = None,
+    said: tuple[RuntimeProblem, ...] = (),
+    **spec: Any,
 ) -> dict[str, Verdict]:
-    parsed = Chatbot.model_validate(chatbot(exposure=exposure or exposed()))
-    references = References(providers={"demo": Provider.model_validate(provider())})
+    parsed = Chatbot.model_validate(chatbot(exposure=exposure or exposed(), **spec))
+    references = References(
+        providers={"demo": Provider.model_validate(provider())}, stores={"main": Store.model_validate(store())}
+    )
     compiled = compile_chatbot(parsed, references, PLATFORM)
-    world = World(references=references, children=children or {}, pods=pods)
+    reports = {"uid": PodReport(problems=said)} if said else {}
+    world = World(references=references, children=children or {}, pods=pods, reports=reports)
     return conditions(
         "support", Outcome(compiled=compiled, world=world, refused=refused, missing=missing, config_hash="ab")
     )
@@ -194,3 +201,32 @@ def test_ready_repeats_the_first_reason_in_the_way() -> None:
     found = judge(everything)
     assert found["Ready"] == ("False", *found["RouteReady"][1:])
     assert judge(everything | ingress("192.0.2.1"))["Ready"][:2] == ("True", "Ready")
+
+
+UNREACHABLE = RuntimeProblem(
+    reason="StoreUnreachable", message="Store 'main' is down.", resource=ResourceName(kind="Store", name="main")
+)
+OF_ANOTHER = UNREACHABLE.model_copy(update={"resource": ResourceName(kind="Provider", name="main")})
+
+
+@pytest.mark.parametrize(
+    ("spec", "said", "verdict"),
+    [
+        pytest.param({}, (), ("False", "Embedded", "for one pod only, and forgotten with it"), id="embedded"),
+        pytest.param({"storeRef": {"name": "main"}}, (), ("True", "Shared", "kept in Store 'main'"), id="shared"),
+        pytest.param(
+            {"storeRef": {"name": "main"}},
+            (OF_ANOTHER, UNREACHABLE),
+            ("False", "StoreUnreachable", "Store 'main' is down."),
+            id="store-away",
+        ),
+    ],
+)
+def test_whether_limits_are_shared_is_told_and_keeps_no_bot_from_being_ready(
+    spec: Manifest, said: tuple[RuntimeProblem, ...], verdict: Verdict
+) -> None:
+    found = judge(deployment() | ingress("192.0.2.1") | certificate("True", ""), said=said, **spec)
+    status, reason, message = found["LimitsShared"]
+    assert (status, reason) == verdict[:2]
+    assert verdict[2] in message
+    assert found["Ready"][1] != "Embedded"

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from smarter_crds import ApiConnection, Chatbot, Plugin, Provider
+from smarter_crds import ApiConnection, Chatbot, Plugin, Provider, Store
 from smarter_crds.compile import References, compile_chatbot
 from smarter_operator.resources.network_policy import network_policy
 from smarter_operator.settings import Settings
-from support.manifests import api_connection, api_plugin, chatbot, provider
+from support.manifests import Manifest, api_connection, api_plugin, chatbot, provider, store
 
 HTTPS, OTHER = ("TCP", 443), ("TCP", 8443)
 
@@ -17,6 +17,7 @@ def policy(
     provider_spec: Mapping[str, Any],
     settings: Settings | None = None,
     connection: Mapping[str, Any] | None = None,
+    stores: tuple[Manifest, ...] = (),
     **bot: Any,
 ) -> dict[str, Any]:
     """Return the spec of the policy that a bot gets; with a `connection`, it has a Plugin that uses it."""
@@ -27,11 +28,20 @@ def policy(
         providers={"demo": Provider.model_validate(provider(**provider_spec))},
         plugins={"orders": Plugin.model_validate(api_plugin())},
         api_connections={"erp": ApiConnection.model_validate(api_connection(**connection or {}))},
+        stores={each["metadata"]["name"]: Store.model_validate(each) for each in stores},
     )
     compiled = compile_chatbot(parsed, references, settings.platform)
     assert (compiled.problems, compiled.plugin_problems) == ((), ())
     spec: dict[str, Any] = network_policy(parsed, compiled, settings)["spec"]
     return spec
+
+
+def test_the_store_is_reached_at_its_port_and_in_the_networks_that_it_opens() -> None:
+    spec = policy(OPENAI, stores=(store(type="PostgreSQL", allowedCIDRs=["10.0.0.0/8"]),), storeRef={"name": "main"})
+    assert lets_out(spec, "10.1.2.3", ("TCP", 5432))
+    assert lets_out(spec, "8.8.8.8", ("TCP", 5432))
+    assert not lets_out(spec, "10.1.2.3", HTTPS)
+    assert not lets_out(policy(OPENAI), "10.1.2.3", ("TCP", 5432))
 
 
 def lets_out(spec: dict[str, Any], address: str, protocol_and_port: tuple[str, int]) -> bool:

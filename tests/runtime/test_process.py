@@ -86,7 +86,7 @@ async def test_a_pod_that_is_ending_is_not_ready(tmp_path: Path) -> None:
 
 
 async def test_a_bot_that_dials_nobody_loads_no_http_client() -> None:
-    heavy = {"aiohttp", "cryptography", "httpx", "jwt", "langchain", "openai"}
+    heavy = {"aiohttp", "asyncpg", "cryptography", "httpx", "jwt", "langchain", "openai", "redis"}
     code = f"import sys, smarter_runtime.__main__; print(*({heavy} & set(sys.modules)))"
     started = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=PIPE)
     output, _ = await started.communicate()

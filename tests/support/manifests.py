@@ -40,6 +40,11 @@ def api_connection(name: str = "erp", namespace: str = "acme", **spec: Any) -> M
     return {"apiVersion": API, "kind": "ApiConnection", "metadata": metadata, "spec": made}
 
 
+def store(name: str = "main", namespace: str = "acme", **spec: Any) -> Manifest:
+    made = {"type": "Redis", "host": "redis.acme.example"} | spec
+    return {"apiVersion": API, "kind": "Store", "metadata": {"name": name, "namespace": namespace}, "spec": made}
+
+
 def chatbot(name: str = "support", namespace: str = "acme", **spec: Any) -> Manifest:
     made = {
         "model": {"providerRef": {"name": "demo"}},

@@ -23,6 +23,7 @@ from smarter_crds.compile.providers import (
     provider_warnings,
 )
 from smarter_crds.compile.resolve import Resolved, bot_provider, fallback_providers, resolve_plugins
+from smarter_crds.compile.stores import find_store, store_config, store_secrets
 from smarter_crds.compile.workload import pod_template_defaults, scaling_defaults, workload, workload_warnings
 from smarter_crds.limits import Limits
 from smarter_crds.provider import Provider
@@ -38,6 +39,7 @@ from smarter_crds.runtime_config import (
     packed_size,
     to_json,
 )
+from smarter_crds.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,8 @@ class _Bot:
     plugins: tuple[Resolved, ...]
     plugin_problems: tuple[Problem, ...]
     route: Route
+    store: Store | None
+    """None: it names none, or one that cannot be used."""
 
     @property
     def language(self) -> str:
@@ -103,7 +107,7 @@ def _check_files(compiled: Compiled) -> None:
 
 
 def _gather(chatbot: Chatbot, references: References, platform: Platform) -> _Bot:
-    outcomes = resolve_plugins(chatbot, references)
+    outcomes, store = resolve_plugins(chatbot, references), find_store(chatbot, references)
     return _Bot(
         chatbot=chatbot,
         platform=platform,
@@ -112,6 +116,7 @@ def _gather(chatbot: Chatbot, references: References, platform: Platform) -> _Bo
         plugins=tuple(outcome for outcome in outcomes if isinstance(outcome, Resolved)),
         plugin_problems=tuple(outcome for outcome in outcomes if isinstance(outcome, Problem)),
         route=route(chatbot, platform),
+        store=store if isinstance(store, Store) else None,
     )
 
 
@@ -119,6 +124,7 @@ def _refused(bot: _Bot) -> Compiled:
     """Return all that can be said of a bot without its config."""
     secrets = {file for provider in bot.providers.values() for file in provider_secrets(provider)}
     secrets |= {file for connection in bot.api_connections for file in api_connection_secrets(connection)}
+    secrets |= set(store_secrets(bot.store) if bot.store else ())
     name = f"{bot.provider.metadata.name}/{bot.model_name}" if bot.provider and bot.model_name else ""
     return Compiled(
         config=None,
@@ -163,6 +169,7 @@ def _settled(bot: _Bot) -> Settled:
         autoscaling=pods.autoscaling,
         image=pods.image or _langchain_image(bot),
         image_pull_secrets=pods.image_pull_secrets,
+        store=spec.store_ref.name if spec.store_ref else "",
     )
 
 
@@ -217,6 +224,7 @@ def _config(bot: _Bot) -> RuntimeConfig:
         app=app_config(bot.chatbot, bot.language),
         hosts=bot.route.hosts,
         limits=_limits(bot),
+        store=store_config(bot.store) if bot.store else None,
         maintenance=_maintenance(bot),
     )
 

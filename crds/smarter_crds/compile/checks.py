@@ -18,6 +18,7 @@ from smarter_crds.compile.providers import (
     find_provider,
     needs_langchain,
 )
+from smarter_crds.compile.stores import find_store
 from smarter_crds.compile.support import CHATBOT, unsupported
 from smarter_crds.compile.workload import pods_without_store
 from smarter_crds.runtime_config import FUNCTION_TOOLS
@@ -31,6 +32,12 @@ def nothing_unsupported_is_set(chatbot: Chatbot, references: References, platfor
 
 def one_pod_without_store(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
     yield from pods_without_store(chatbot)
+
+
+def store_is_known(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
+    store = find_store(chatbot, references)
+    if isinstance(store, Problem):
+        yield store
 
 
 def the_platform_allows_it(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
@@ -143,6 +150,7 @@ def _models(chatbot: Chatbot) -> Iterator[tuple[str, ModelParameters]]:
 CHECKS: tuple[Check, ...] = (
     nothing_unsupported_is_set,
     one_pod_without_store,
+    store_is_known,
     the_platform_allows_it,
     public_bots_have_a_token_limit,
     identities_can_be_verified,

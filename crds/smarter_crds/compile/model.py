@@ -20,6 +20,7 @@ from smarter_crds.plugin import Plugin
 from smarter_crds.provider import Provider
 from smarter_crds.runtime_config import RuntimeConfig
 from smarter_crds.sql_connection import SqlConnection
+from smarter_crds.store import Store
 from smarter_crds.workload import Resources
 
 _MAX_USE = 200
@@ -78,6 +79,7 @@ class References:
     providers: Mapping[str, Provider | Problem] = field(default_factory=dict)
     sql_connections: Mapping[str, SqlConnection | Problem] = field(default_factory=dict)
     api_connections: Mapping[str, ApiConnection | Problem] = field(default_factory=dict)
+    stores: Mapping[str, Store | Problem] = field(default_factory=dict)
     good_config_bytes: int = 0
     """Size of the compressed config that pods have confirmed last."""
 
@@ -137,6 +139,8 @@ class Settled:
     image: str = ""
     """Image of the bot's own choice, or the one with LangChain if the bot needs it; empty: the platform's."""
     image_pull_secrets: tuple[str, ...] = ()
+    store: str = ""
+    """Name of the Store that keeps what the bot must not forget; empty: the pod itself, as long as it lives."""
 
 
 @dataclass(frozen=True, kw_only=True)

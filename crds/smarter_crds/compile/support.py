@@ -103,7 +103,8 @@ CHATBOT: Mapping[str, Support] = {
     "limits.maxAnswerSeconds": YES,
     "limits.mode": only("Enforce"),
     "budget": NO,
-    "storeRef": NO,
+    "storeRef": YES,
+    "storeRef.name": YES,
     "conversations": NO,
     "scaling": YES,
     "scaling.type": YES,
@@ -261,7 +262,6 @@ STORE = _all("type", "host", "port", "database", *_credentials("credentialsSecre
 
 NOTES: Mapping[str, str] = {
     "SqlConnection": "It is checked and reported on; Plugins of type `Sql`, which would use it, do not work yet.",
-    "Store": "It is checked and reported on; `spec.storeRef` of Chatbots does not work yet.",
 }
 """What holds for a kind beyond its fields."""
 

@@ -7,7 +7,6 @@ from smarter_crds.chatbot import Chatbot
 from smarter_crds.chatbot_status import PodTemplateDefaults, ScalingDefaults
 from smarter_crds.compile.model import Autoscaling, Platform
 from smarter_crds.compile.problems import Problem
-from smarter_crds.compile.support import CHATBOT
 from smarter_crds.references import LocalRef
 from smarter_crds.workload import PodTemplate, Scaling
 
@@ -43,12 +42,8 @@ def pods_without_store(chatbot: Chatbot) -> Iterator[Problem]:
     field, most = ("maxReplicas", scaling.max_replicas) if scaling.type == "Auto" else ("replicas", scaling.replicas)
     if (most or 0) <= 1 or chatbot.spec.store_ref is not None:
         return
-    way_out = f"set `spec.scaling.{field}` to 1."
-    if CHATBOT["storeRef"].works:
-        message = f"{most} pods need a store that they share; name one in `spec.storeRef`, or {way_out}"
-    else:
-        message = f"{most} pods need a store that they share, and `spec.storeRef` is not supported yet; {way_out}"
-    yield Problem("StoreRequired", message)
+    way_out = f"name one in `spec.storeRef`, or set `spec.scaling.{field}` to 1."
+    yield Problem("StoreRequired", f"{most} pods need a store that they share; {way_out}")
 
 
 def workload_warnings(chatbot: Chatbot) -> Iterator[str]:

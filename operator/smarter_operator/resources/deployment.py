@@ -6,7 +6,7 @@ from typing import Any
 from smarter_crds.chatbot import Chatbot
 from smarter_crds.compile import Compiled
 from smarter_crds.keys_config import KEYS_KEY
-from smarter_crds.runtime_config import API_PORT, CONFIG_DIRECTORY, SECRETS_DIRECTORY, STATUS_PORT
+from smarter_crds.runtime_config import API_PORT, CONFIG_DIRECTORY, DATA_DIRECTORY, SECRETS_DIRECTORY, STATUS_PORT
 from smarter_crds.session_key import SESSION_KEY_FILE
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
@@ -104,6 +104,7 @@ def _container(chatbot: Chatbot, compiled: Compiled, settings: Settings) -> dict
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True},
+            {"name": "data", "mountPath": DATA_DIRECTORY},
             {"name": "tmp", "mountPath": "/tmp"},
             {"name": names.SECRETS_VOLUME, "mountPath": SECRETS_DIRECTORY, "readOnly": True},
         ],
@@ -125,6 +126,7 @@ def _volumes(chatbot: Chatbot, secrets: Sequence[Mount]) -> list[dict[str, Any]]
     )
     return [
         {"name": "config", "projected": {"sources": _config_sources(chatbot.metadata.name)}},
+        {"name": "data", "emptyDir": {"sizeLimit": "1Gi"}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
         secret_volume((session, *secrets)),
     ]

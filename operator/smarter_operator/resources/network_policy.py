@@ -89,6 +89,9 @@ def _dialled(config: RuntimeConfig) -> Iterator[tuple[str, tuple[str, ...]]]:
         # Behind a proxy, the API is reached by the proxy alone.
         urls = [connection.proxy.url] if connection.proxy else [connection.base_url, connection.auth.token_url]
         yield from ((url, connection.allowed_cidrs) for url in urls)
+    if config.store:
+        # Only the port is of interest, and a host may be a bare address of IPv6.
+        yield f"tcp://store:{config.store.port}", config.store.allowed_cidrs
 
 
 def _port(url: str) -> int | None:

@@ -52,4 +52,5 @@ def _status(services: Services) -> RuntimeStatus:
 
 
 def _problems(services: Services, bot: Bot) -> tuple[RuntimeProblem, ...]:
-    return (*services.providers.problems(bot.config), *services.connectors.problems(bot.config))
+    stored = (services.stores.problem,) if services.stores.problem else ()
+    return (*services.providers.problems(bot.config), *services.connectors.problems(bot.config), *stored)
