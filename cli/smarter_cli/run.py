@@ -45,13 +45,15 @@ class Terminal:
 
 
 class Folders:
-    """The two folders that stand in for a pod's volumes."""
+    """The folders that stand in for a pod's volumes."""
 
     def __init__(self, root: Path) -> None:
         self.config = root / "config"
         self.secrets = root / "secrets"
+        self.data = root / "data"
         self.config.mkdir()
         self.secrets.mkdir(mode=0o700)
+        self.data.mkdir(mode=0o700)
         # What a bot signs is good as long as this command runs.
         (self.secrets / SESSION_KEY_FILE).write_text(token_urlsafe(48), encoding="utf-8")
 
@@ -73,7 +75,7 @@ async def run(options: Options, terminal: Terminal) -> None:
     files_of(options.paths)
     with folders() as made:
         # Started first: it loads its libraries while the manifests are read.
-        process = await start(made.config, made.secrets, options.port, settings.environment(), terminal.warn)
+        process = await start(made.config, made.secrets, made.data, options.port, settings.environment(), terminal.warn)
         try:
             bot = _Bot(options, made, process, terminal)
             following = asyncio.create_task(bot.follow_changes(stop))

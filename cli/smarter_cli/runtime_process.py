@@ -100,9 +100,11 @@ class RuntimeProcess:
 
 
 async def start(
-    config: Path, secrets: Path, port: int, inherited: Mapping[str, str], say: Callable[[str], None]
+    config: Path, secrets: Path, data: Path, port: int, inherited: Mapping[str, str], say: Callable[[str], None]
 ) -> RuntimeProcess:
     """Start the runtime for this machine only; it serves nothing until the folder `config` holds a config.
+
+    What it keeps of chats is in the folder `data`.
 
     Raises:
         InputError: when the port is taken.
@@ -111,6 +113,7 @@ async def start(
     environment = {name: value for name, value in inherited.items() if not name.startswith("SMARTER_")} | {
         "SMARTER_CONFIG_DIRECTORY": str(config),
         "SMARTER_SECRETS_DIRECTORY": str(secrets),
+        "SMARTER_DATA_DIRECTORY": str(data),
         "SMARTER_HOST": HOST,
         "SMARTER_API_PORT": str(port),
         "SMARTER_STATUS_PORT": "0",

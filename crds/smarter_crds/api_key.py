@@ -1,16 +1,15 @@
 """The ApiKey resource: a key with which programs call the API of Chatbots."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
 from smarter_crds.base import ApiModel, Metadata, Rule
-from smarter_crds.fields import ObjectName, SetOf, ShortText
+from smarter_crds.fields import ObjectName, SetOf, Sha256, ShortText
 from smarter_crds.limits import Budget, KeyLimits
 from smarter_crds.status import SharedStatus
 
 ScopeType = Literal["Namespace", "Listed"]
-Sha256 = Annotated[str, Field(min_length=64, max_length=64, pattern=r"^[0-9a-f]{64}$")]
 
 
 class KeyScope(ApiModel):

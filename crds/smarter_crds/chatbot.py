@@ -60,12 +60,14 @@ class Model(ModelParameters):
     )
 
 
+# Written once for the bots' own retention and the platform's.
+RetentionDays = Annotated[int, Field(ge=1, le=3650)]
+
+
 class Conversations(ApiModel):
     """How long conversations are kept."""
 
-    retention_days: int = Field(
-        ge=1, le=3650, description="Days after its last message until a conversation is erased."
-    )
+    retention_days: RetentionDays = Field(description="Days after its last message until a conversation is erased.")
 
 
 class ChatbotSpec(ApiModel):

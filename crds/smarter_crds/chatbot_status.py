@@ -86,6 +86,14 @@ class AccessDefaults(ApiModel):
     mode: AccessMode | None = Field(None, description="Who may talk to the bot.")
 
 
+class ConversationsDefaults(ApiModel):
+    """What was filled in about conversations."""
+
+    retention_days: int | None = Field(
+        None, ge=1, description="Days after its last message until a conversation is erased."
+    )
+
+
 class ScalingDefaults(ApiModel):
     """What was filled in about autoscaling."""
 
@@ -117,6 +125,7 @@ class ChatbotDefaults(ApiModel):
     exposure: ExposureDefaults | None = Field(None, description="What was filled in about the way from outside.")
     access: AccessDefaults | None = Field(None, description="What was filled in about access.")
     limits: Limits | None = Field(None, description="What was filled in about limits.")
+    conversations: ConversationsDefaults | None = Field(None, description="What was filled in about conversations.")
     scaling: ScalingDefaults | None = Field(None, description="What was filled in about the number of pods.")
     resources: Resources | None = Field(None, description="What was filled in about computing resources.")
     pod_template: PodTemplateDefaults | None = Field(None, description="What was filled in about the pods.")

@@ -90,6 +90,9 @@ DataKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA
 ShortText = Annotated[str, Field(max_length=255)]
 RequiredText = Annotated[str, Field(min_length=1, max_length=255)]
 
+Sha256 = Annotated[str, Field(min_length=64, max_length=64, pattern=r"^[0-9a-f]{64}$")]
+"""Digest of a token."""
+
 Host = Annotated[
     str,
     Field(

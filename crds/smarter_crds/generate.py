@@ -7,7 +7,7 @@ import yaml
 
 from smarter_crds.base import GROUP, VERSION
 from smarter_crds.kinds import KINDS, Column, Kind
-from smarter_crds.reference import api_reference, supported_fields
+from smarter_crds.reference import api_reference, supported_fields, usage_reference
 from smarter_crds.schema import Schema, structural_schema
 
 Manifest = dict[str, Any]
@@ -24,6 +24,7 @@ def files() -> dict[Path, str]:
         written[Path("charts/smarter-crds/templates") / f"{kind.plural}.yaml"] = _HEADER + _template(crd)
     written[Path("docs/reference/api.md")] = api_reference()
     written[Path("docs/reference/supported-fields.md")] = supported_fields()
+    written[Path("docs/reference/usage-record.md")] = usage_reference()
     return written
 
 

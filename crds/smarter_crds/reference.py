@@ -7,6 +7,7 @@ from smarter_crds.base import GROUP, VERSION
 from smarter_crds.compile.support import NOTES, SUPPORT, Support
 from smarter_crds.kinds import KINDS, Kind
 from smarter_crds.schema import Schema, structural_schema
+from smarter_crds.usage import UsageRecord
 
 _NOTE = "<!-- Generated from the models in crds/smarter_crds by `make generate`; edits are lost. -->\n"
 
@@ -59,6 +60,20 @@ def supported_fields() -> str:
         spec = structural_schema(KINDS[name].model)["properties"]["spec"]
         rows = ((f"`{field.path}`", _says(support_of(field.path, table))) for field in fields(spec))
         parts.append(_table(("Field of `spec`", "Works"), rows))
+    return "\n".join(parts)
+
+
+def usage_reference() -> str:
+    """Return the page with every member of a usage record."""
+    schema = structural_schema(UsageRecord)
+    rows = ((f"`{field.path}`", _type(field.schema), field.schema["description"]) for field in fields(schema))
+    parts = [
+        _NOTE,
+        "# The usage record\n",
+        f"{schema['description']} [How records are collected](../usage.md) is a page of its own. Members whose value "
+        "is not known are `null`.\n",
+        _table(("Member", "Type", "Meaning"), rows),
+    ]
     return "\n".join(parts)
 
 

@@ -34,7 +34,7 @@ API_PORT = 8080
 """Port of the chat API, the chat page, `/livez` and `/readyz` in the pod."""
 
 STATUS_PORT = 9090
-"""Port of `/metrics` and `/status` in the pod; not reachable from outside the cluster."""
+"""Port of `/metrics`, `/status`, `/usage` and `/conversations` in the pod; not reachable from outside the cluster."""
 
 CONFIG_DIRECTORY = "/etc/smarter/config"
 """Where the pod mounts the ConfigMap."""
@@ -71,9 +71,9 @@ FUNCTION_TOOLS: Mapping[FunctionName, str] = {
 class BotIdentity(ApiModel):
     """Which Chatbot this is."""
 
-    name: str
-    namespace: str
-    uid: str
+    name: str = Field(description="Name of the Chatbot.")
+    namespace: str = Field(description="Its namespace.")
+    uid: str = Field(description="Its UID: a Chatbot that is made again has another.")
 
 
 class LangChainConfig(ApiModel):
@@ -204,6 +204,13 @@ class AppConfig(ApiModel):
     theme: ThemeConfig = ThemeConfig()
 
 
+class ConversationsConfig(ApiModel):
+    """What holds for conversations that the server keeps."""
+
+    retention_days: int = 30
+    """Days after its last message until a conversation is erased."""
+
+
 class MaintenanceConfig(ApiModel):
     """What a bot says that is away for a while."""
 
@@ -235,6 +242,9 @@ class RuntimeConfig(ApiModel):
     limits: LimitsConfig
     store: StoreConfig | None = None
     """Where limits, budgets, conversations and usage are kept; None: in the pod."""
+    conversations: ConversationsConfig = ConversationsConfig()
+    status_tokens: tuple[str, ...] = ()
+    """SHA-256 of each token that opens `/usage` and `/conversations` at the status port, 64 hex digits."""
     maintenance: MaintenanceConfig | None = None
     """Set while the bot is away: page and API say so, and no model is asked."""
 
@@ -274,12 +284,9 @@ def to_json(config: RuntimeConfig) -> bytes:
     """Return the canonical JSON of `config`: sorted keys, no blanks, unset optional members left out, UTF-8."""
     document = config.model_dump(mode="json", by_alias=True, exclude_none=True)
     # What a bot does not use leaves its hash as it was before there was such a thing.
-    for name in ("functions", "apiConnections"):
-        if not document[name]:
-            del document[name]
-    for name, default in (("access", AccessConfig()), ("origins", OriginsConfig())):
-        if getattr(config, name) == default:
-            del document[name]
+    for name in _UNUSED:
+        if getattr(config, name) == RuntimeConfig.model_fields[name].get_default(call_default_factory=True):
+            del document[RuntimeConfig.model_fields[name].alias or name]
     if not config.model.fallbacks:
         del document["model"]["fallbacks"]
     for name, provider in config.providers.items():
@@ -287,6 +294,9 @@ def to_json(config: RuntimeConfig) -> bytes:
     for written, plugin in zip(document["plugins"], config.plugins, strict=True):
         _tidy(written, plugin)
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+_UNUSED = ("functions", "api_connections", "access", "origins", "conversations", "status_tokens")
 
 
 def _tidy(written: dict[str, Any], plugin: PluginConfig) -> None:

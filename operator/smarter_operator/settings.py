@@ -53,6 +53,9 @@ class NetworkPolicySettings(BaseModel):
     prometheus_namespace_selector: LabelSelector = LabelSelector()
     """Namespaces with Prometheus; empty: it may not read the pods' metrics."""
 
+    usage_namespace_selector: LabelSelector = LabelSelector()
+    """Namespaces of whoever collects the records of usage; empty: nobody beside the others."""
+
 
 class WebhookSettings(BaseModel):
     """How the API server reaches the operator."""

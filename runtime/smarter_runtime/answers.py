@@ -79,7 +79,7 @@ class AnswerResponse(Response):
         self._asked: set[tuple[str, str]] = set()
         self._started = time.perf_counter()
         self._tally = _tally(job, services)
-        self._closing = Closing(services.keeping.recorder, self._tally, job.plan, job.talk, services.clock)
+        self._closing = Closing(services.keeping.recorder, self._tally, job.plan, job.talk, services.now_ms)
         model = partial(services.providers.model, job.plan.bot.config)
         self._conversation = Conversation(job.plan, model, Meter(services, job.plan, self._tally), services.retry)
 

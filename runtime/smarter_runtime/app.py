@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from smarter_runtime.answers import REASON
-from smarter_runtime.endpoints import chat, conversations, health, visitor
+from smarter_runtime.endpoints import chat, conversations, health, operations, visitor
 from smarter_runtime.errors import ApiError
 from smarter_runtime.middleware import RequestMiddleware
 from smarter_runtime.origins import Origins
@@ -39,6 +39,9 @@ def create_status(services: Services) -> ASGIApp:
     app = _application(services)
     app.get("/status")(health.status)
     app.get("/metrics")(health.metrics)
+    app.get("/usage")(operations.usage)
+    app.post("/usage/acknowledge")(operations.acknowledged)
+    app.delete("/conversations")(operations.erased)
     return app
 
 

@@ -1,11 +1,11 @@
 """What is kept of an answer when it ends, however it ends: its usage record, and its turn of a stored conversation."""
 
 import asyncio
+from collections.abc import Callable
 
 from smarter_crds.usage import UsageStatus
 from smarter_runtime.conversations import TurnState
 from smarter_runtime.conversations.talk import Talk
-from smarter_runtime.limits import Clock
 from smarter_runtime.plan import Plan
 from smarter_runtime.usage.recorder import Recorder
 from smarter_runtime.usage.tally import Tally
@@ -24,20 +24,27 @@ _TURN_STATES: dict[UsageStatus, TurnState] = {
 class Closing:
     """Begins and ends the books of one answer; only the first end counts."""
 
-    def __init__(self, recorder: Recorder, tally: Tally, plan: Plan, talk: Talk | None, clock: Clock) -> None:
+    def __init__(
+        self, recorder: Recorder, tally: Tally, plan: Plan, talk: Talk | None, now_ms: Callable[[], int]
+    ) -> None:
         self._recorder = recorder
         self._tally = tally
         self._plan = plan
         self._talk = talk
-        self._clock = clock
+        self._now_ms = now_ms
+        self._holding: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         longest = self._plan.bot.config.limits.max_answer_seconds + RESERVE_SECONDS
         self._recorder.begin(self._tally.lost(self._plan.messages), self._now_ms() + 1000 * longest)
+        if self._talk is not None:
+            self._holding = asyncio.create_task(self._talk.hold(self._now_ms))
 
     async def end(self, status: UsageStatus, reason: str = "", spoken: str = "") -> None:
         """Keep everything. It is kept also when whoever waits for it gives up."""
+        if self._holding is not None:
+            self._holding.cancel()
         if self._ending is None:
             self._ending = asyncio.create_task(self._end(status, reason, spoken))
         await asyncio.shield(self._ending)
@@ -54,6 +61,3 @@ class Closing:
             return
         state = _TURN_STATES.get(status, "Failed")
         await asyncio.gather(noted, self._talk.end(spoken, state, self._plan, self._now_ms()))
-
-    def _now_ms(self) -> int:
-        return int(self._clock().timestamp() * 1000)

@@ -19,8 +19,16 @@ FILE_NAME = "smarter.db"
 MOST_JOBS = 200
 """Jobs that share a commit."""
 BUSY_SECONDS = 5
-# A bot's whole store is small; what SQLite keeps in memory of it counts against the bot's budget.
-_CACHE_KIB = 512
+_SETTINGS = (
+    "journal_mode = wal",
+    "synchronous = normal",
+    "foreign_keys = on",
+    # What is erased is overwritten, not only forgotten.
+    "secure_delete = on",
+    # A bot's whole store is small; what SQLite keeps in memory of it counts against the bot's budget.
+    "cache_size = -512",
+    "journal_size_limit = 4194304",
+)
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -38,10 +46,14 @@ class Embedded:
     A commit survives the end of the process, however it ends; losing power may lose the last moments.
     """
 
-    def __init__(self, directory: Path | None, schema: Sequence[str]) -> None:
-        """Keep everything in `directory`, or in memory when it is None or cannot be written to."""
+    def __init__(self, directory: Path | None, schema: Sequence[str], at_start: Sequence[str] = ()) -> None:
+        """Keep everything in `directory`, or in memory when it is None or cannot be written to.
+
+        `schema` are the scripts that make the tables, `at_start` statements for each time that the file is opened.
+        """
         self._directory = directory
         self._schema = tuple(schema)
+        self._at_start = tuple(at_start)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._is_closed = False
@@ -97,7 +109,7 @@ class Embedded:
     def _connected(self) -> sqlite3.Connection:
         path = self._directory / FILE_NAME if self._directory else None
         if path is None:
-            return _opened(":memory:", self._schema)
+            return self._opened(":memory:")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
@@ -108,11 +120,11 @@ class Embedded:
                 "memory and are lost with the container. Make the folder writable."
             )
             self._problem("StoreNotKept", message)
-            return _opened(":memory:", self._schema)
+            return self._opened(":memory:")
 
     def _opened_or_anew(self, path: Path) -> sqlite3.Connection:
         try:
-            return _opened(str(path), self._schema)
+            return self._opened(str(path))
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as error:
@@ -122,32 +134,24 @@ class Embedded:
                 path.with_name(path.name + leftover).unlink(missing_ok=True)
             message = f"The embedded store was damaged ({error}) and begins anew; the old file is `{aside}`."
             self._problem("StoreDamaged", message)
-            return _opened(str(path), self._schema)
+            return self._opened(str(path))
+
+    def _opened(self, name: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            for setting in _SETTINGS:
+                connection.execute(f"pragma {setting}")
+            _migrate(connection, self._schema)
+            for statement in self._at_start:
+                connection.execute(statement)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _problem(self, reason: str, message: str) -> None:
         logger.error("store problem", extra={"reason": reason, "text": message})
         self.problems = (*self.problems, RuntimeProblem(reason=reason, message=message))
-
-
-def _opened(name: str, schema: Sequence[str]) -> sqlite3.Connection:
-    connection = sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        for setting in (
-            # Before anything is written: later it has no effect.
-            "auto_vacuum = incremental",
-            "journal_mode = wal",
-            "synchronous = normal",
-            "foreign_keys = on",
-            # What is erased is overwritten, not only forgotten.
-            "secure_delete = on",
-            f"cache_size = -{_CACHE_KIB}",
-        ):
-            connection.execute(f"pragma {setting}")
-        _migrate(connection, schema)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _migrate(connection: sqlite3.Connection, schema: Sequence[str]) -> None:

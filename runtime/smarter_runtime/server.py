@@ -71,8 +71,9 @@ class Runtime:
 
     async def run(self) -> None:
         await self.refresh()
-        always = (self._watch(), self._probe_lag(), self._services.stores.watch())
-        background = [asyncio.create_task(each) for each in always]
+        housekeeping = self._services.housekeeping.run(lambda: self._services.configs.bot)
+        work = (self._watch(), self._probe_lag(), self._services.stores.watch(), housekeeping)
+        background = [asyncio.create_task(each) for each in work]
         status = asyncio.create_task(self.status.serve())
         try:
             await self.api.serve()

@@ -15,6 +15,7 @@ from smarter_runtime.configs import Configs
 from smarter_runtime.confirmations import Confirmations
 from smarter_runtime.errors import NO_RETRY, ApiError
 from smarter_runtime.fallbacks import RetryPolicy
+from smarter_runtime.housekeeping import Housekeeping
 from smarter_runtime.identity.identities import Identities
 from smarter_runtime.keeping import Keeping, keeping
 from smarter_runtime.limits import DailyTokens, Places, utc_now
@@ -55,12 +56,17 @@ class Services:
     stores: StoreConnections
     metrics: Metrics
     keeping: Keeping
+    housekeeping: Housekeeping
     identities: Identities = field(default_factory=Identities)
     background: Background = field(default_factory=Background)
     clock: Callable[[], datetime] = utc_now
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     assets: dict[str, Asset] = field(default_factory=assets)
     is_draining: bool = False
+
+    def now_ms(self) -> int:
+        """Return the milliseconds since 1970."""
+        return int(self.clock().timestamp() * 1000)
 
     async def close(self) -> None:
         """Finish what is kept, and let go of everything."""
@@ -101,6 +107,7 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
     connectors = _connectors(settings)
     signing_key = SigningKey(settings.secrets_directory)
     metrics = Metrics()
+    kept = keeping(settings.data_directory, metrics)
     return Services(
         settings=settings,
         configs=Configs(settings.config_directory, clock, _platform(settings, clock, connectors)),
@@ -116,7 +123,8 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
         recordings=Recordings(clock),
         stores=StoreConnections(SecretFiles(settings.secrets_directory)),
         metrics=metrics,
-        keeping=keeping(settings.data_directory, metrics),
+        keeping=kept,
+        housekeeping=Housekeeping(kept, clock, settings.embedded_max_bytes),
         clock=clock,
     )
 

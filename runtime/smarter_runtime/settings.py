@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     data_directory: Path | None = Path(runtime_config.DATA_DIRECTORY)
     """Folder of the embedded store, which survives the process there; unset or not writable: it is in memory."""
 
+    embedded_max_bytes: int = Field(256 * 1024 * 1024, ge=1024 * 1024)
+    """Size of the embedded store above which its oldest conversations are erased."""
+
     pod_uid: str = ""
     """UID of this pod (downward API), shown on `/status`."""
 

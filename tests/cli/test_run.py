@@ -112,6 +112,22 @@ async def test_a_bot_answers_with_what_its_plugin_knows_and_an_edit_is_live_at_o
         assert "77 days" in await ask(address, "What is the window for returns?")
 
 
+async def test_a_conversation_is_kept_as_long_as_the_command_runs(tmp_path: Path) -> None:
+    file = write(tmp_path / "bot.yaml", *DEMO)
+    async with running("-f", str(file), folder=tmp_path) as (command, address), aiohttp.ClientSession() as http:
+        async with http.post(f"{address}/app/v1/session", json={}, headers={"Origin": address}) as response:
+            headers = {"Authorization": f"Bearer {(await response.json())['token']}"}
+        body = {"messages": [{"role": "user", "content": "What is the window for returns?"}]}
+        asked = headers | {"Smarter-Conversation": "new"}
+        async with http.post(f"{address}/v1/chat/completions", json=body, headers=asked) as response:
+            id_ = response.headers["Smarter-Conversation"]
+        async with http.get(f"{address}/app/v1/conversations/{id_}", headers=headers) as response:
+            question, answer = (await response.json())["messages"]
+        assert question["content"] == "What is the window for returns?"
+        assert "30 days" in answer["content"]
+        assert not [line for line in command.said if "store" in line]
+
+
 async def test_a_broken_edit_is_told_and_what_was_served_goes_on_until_it_is_mended(tmp_path: Path) -> None:
     file = write(tmp_path / "bot.yaml", *DEMO)
     async with running("-f", str(tmp_path), folder=tmp_path) as (command, address):

@@ -62,6 +62,8 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
         "platform.issuer.name=letsencrypt",
         "platform.tokensPerDay=20000000",
         "platform.targetInFlight=3",
+        "platform.conversationRetentionDays=7",
+        f"platform.statusTokens[0]={'a' * 64}",
         "maxRollouts=7",
         "watchNamespaces={shop,support}",
         "platform.imagePullSecrets[0]=registry",
@@ -72,6 +74,7 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
         "runtime.langchainImage.repository=registry.example/runtime-langchain",
         "runtime.langchainImage.tag=v8",
         "networkPolicy.prometheusNamespaceSelector.matchLabels.team=monitoring",
+        "networkPolicy.usageNamespaceSelector.matchLabels.team=billing",
         "hostPolicies[0].namespaceSelector.matchLabels.team=shop",
         "hostPolicies[0].hosts={shop.example,*.shops.example}",
         "hostReleaseSeconds=3600",
@@ -95,6 +98,8 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
     assert platform.allowed == Allowed(
         pod_annotations=("sidecar.example/*",), runtime_images=("registry.example/runtime:2",)
     )
+    assert (platform.conversation_retention_days, platform.status_tokens) == (7, ("a" * 64,))
+    assert settings.network_policy.usage_namespace_selector.manifest() == {"matchLabels": {"team": "billing"}}
     prometheus = settings.network_policy.prometheus_namespace_selector
     assert prometheus.manifest() == {"matchLabels": {"team": "monitoring"}}
     [policy] = settings.host_policies
@@ -122,6 +127,8 @@ def test_defaults_leave_the_platform_open(helm: Path, monkeypatch: pytest.Monkey
         pytest.param("platform.allowed.env[0]=A*B", id="star-in-the-middle"),
         pytest.param("logLevel=LOUD", id="unknown-level"),
         pytest.param("networkPolicy.prometheusNamespaceSelector.team=monitoring", id="labels-outside-matchLabels"),
+        pytest.param("platform.statusTokens[0]=a-token-itself", id="a-token-instead-of-its-digest"),
+        pytest.param("platform.conversationRetentionDays=0", id="no-retention"),
     ],
 )
 def test_a_value_that_means_nothing_is_refused(helm: Path, value: str) -> None:

@@ -198,19 +198,21 @@ def test_everybody_may_talk_to_the_bot_and_only_the_operator_ask_for_its_status(
     }
 
 
-def test_the_platform_says_where_operator_and_prometheus_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_platform_says_where_the_readers_of_the_status_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMARTER_RUNTIME_IMAGE", "runtime:1")
     monkeypatch.setenv("SMARTER_NAMESPACE", "smarter-system")
     monkeypatch.setenv(
         "SMARTER_NETWORK_POLICY__PROMETHEUS_NAMESPACE_SELECTOR", '{"matchLabels": {"team": "monitoring"}}'
     )
+    monkeypatch.setenv("SMARTER_NETWORK_POLICY__USAGE_NAMESPACE_SELECTOR", '{"matchLabels": {"team": "billing"}}')
     monkeypatch.setenv(
         "SMARTER_NETWORK_POLICY__OPERATOR_NAMESPACE_SELECTOR",
         '{"matchExpressions": [{"key": "smarter", "operator": "Exists"}]}',
     )
-    operator, prometheus = readers(policy({}, Settings()))
+    operator, prometheus, billing = readers(policy({}, Settings()))
     assert operator["namespaceSelector"] == {"matchExpressions": [{"key": "smarter", "operator": "Exists"}]}
     assert prometheus == {"namespaceSelector": {"matchLabels": {"team": "monitoring"}}}
+    assert billing == {"namespaceSelector": {"matchLabels": {"team": "billing"}}}
 
 
 def test_without_anybody_to_read_the_status_nobody_may() -> None:

@@ -1,13 +1,11 @@
 """Conversations that the server keeps: a client sends the new message only, and sees nobody else's."""
 
 import asyncio
-import json
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -25,6 +23,7 @@ from runtime.support import (
     says,
     stream,
 )
+from runtime.talking import call, other_visitor, talk
 from smarter_crds.runtime_config import LimitsConfig
 from smarter_runtime.conversations.talk import HEADER
 
@@ -38,18 +37,6 @@ OPENAI = {"type": "OpenAI"}
 served = partial(played, provider=OPENAI)
 
 
-async def talk(bot: Running, text: str, conversation: str = "new", **fields: Any) -> aiohttp.ClientResponse:
-    body = {"messages": [{"role": "user", "content": text}], **fields}
-    return await bot.post(body, **{HEADER: conversation})
-
-
-async def call(bot: Running, method: str, path: str = "", token: str = "") -> tuple[int, Any]:
-    headers = {"Authorization": f"Bearer {token or bot.token}"}
-    async with bot.http.request(method, f"{bot.url}/app/v1/conversations{path}", headers=headers) as response:
-        body = await response.read()
-        return response.status, json.loads(body) if body else None
-
-
 async def messages(bot: Running, conversation: str) -> list[tuple[str, str, str]]:
     status, body = await call(bot, "GET", f"/{conversation}")
     assert status == 200
@@ -59,11 +46,6 @@ async def messages(bot: Running, conversation: str) -> list[tuple[str, str, str]
 def said(body: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what a provider was sent, without the system prompt and the date."""
     return [(each["role"], each["content"]) for each in body["messages"][1:-1]]
-
-
-async def other_visitor(bot: Running) -> str:
-    bot.http.cookie_jar.clear()
-    return await bot.session()
 
 
 async def test_a_client_sends_the_new_message_only_and_the_model_reads_the_whole_conversation(tmp_path: Path) -> None:
@@ -83,6 +65,30 @@ async def test_a_client_sends_the_new_message_only_and_the_model_reads_the_whole
             ("assistant", "Hello Ann!", "Complete"),
             ("user", "Who am I?", ""),
             ("assistant", "You are Ann.", "Complete"),
+        ]
+
+
+async def test_responses_belong_to_conversations_as_well(tmp_path: Path) -> None:
+    async with served(tmp_path, says("Hello Ann!"), says("You are Ann.")) as (bot, provider):
+        headers = {"Authorization": f"Bearer {bot.token}", HEADER: "new"}
+        async with bot.http.post(f"{bot.url}/v1/responses", json={"input": "I am Ann."}, headers=headers) as first:
+            id_ = first.headers[HEADER]
+        await talk(bot, "Who am I?", id_)
+        assert said(provider.bodies[1]) == [
+            ("user", "I am Ann."),
+            ("assistant", "Hello Ann!"),
+            ("user", "Who am I?"),
+        ]
+
+
+async def test_a_request_that_is_sent_twice_is_in_the_conversation_once(tmp_path: Path) -> None:
+    async with served(tmp_path, says("Hello Ann!")) as (bot, _):
+        body = {"messages": [{"role": "user", "content": "I am Ann."}]}
+        first, second = [await bot.post(body, **{HEADER: "new", "Idempotency-Key": "once"}) for _ in range(2)]
+        assert (second.headers[HEADER], second.headers["Idempotent-Replayed"]) == (first.headers[HEADER], "true")
+        assert await messages(bot, first.headers[HEADER]) == [
+            ("user", "I am Ann.", ""),
+            ("assistant", "Hello Ann!", "Complete"),
         ]
 
 

@@ -120,6 +120,17 @@ class ConversationSuite:
         assert await store.close("c", closed(later, 2), None)
         assert await texts(store, "c") == [("One?", "", "Open"), ("Two?", "Here.", "Complete")]
 
+    async def test_a_turn_can_be_held_open_while_somebody_works_on_it(self, store: Conversations) -> None:
+        asked = question()
+        await store.create("c", asked)
+        assert await store.extend("c", asked.answer_id, 1000 + 2 * HOUR_MS)
+        with pytest.raises(ConversationBusy):
+            await store.open("c", question("Two?", at=1000 + HOUR_MS))
+        assert await store.close("c", closed(asked, 1), None)
+        assert not await store.extend("c", asked.answer_id, 1000 + 9 * HOUR_MS)
+        assert not await store.extend(NOBODY, asked.answer_id, 1000)
+        await store.open("c", question("Two?", at=1000 + HOUR_MS))
+
     async def test_of_many_who_ask_at_once_one_gets_the_turn(self, store: Conversations) -> None:
         await said(store, "c", ("One?", "Yes."))
         asked = [question(f"Two {number}?", at=5000, answer=f"a{number}") for number in range(10)]

@@ -5,7 +5,13 @@ from typing import Any
 
 from smarter_crds.api_connection import ApiConnection
 from smarter_crds.chatbot import Chatbot, ModelParameters
-from smarter_crds.chatbot_status import AccessDefaults, BotPluginStatus, ChatbotDefaults, ModelDefaults
+from smarter_crds.chatbot_status import (
+    AccessDefaults,
+    BotPluginStatus,
+    ChatbotDefaults,
+    ConversationsDefaults,
+    ModelDefaults,
+)
 from smarter_crds.compile import languages
 from smarter_crds.compile.access import access_config, identity_warnings, origins_config
 from smarter_crds.compile.api_connections import api_connection_config, api_connection_secrets
@@ -30,6 +36,7 @@ from smarter_crds.provider import Provider
 from smarter_crds.runtime_config import (
     MAX_DOCUMENT_BYTES,
     BotIdentity,
+    ConversationsConfig,
     LimitsConfig,
     MaintenanceConfig,
     ModelChoice,
@@ -194,6 +201,7 @@ def _defaults(bot: _Bot) -> ChatbotDefaults:
         exposure=route_defaults(bot.chatbot, bot.route),
         access=None if spec.access and spec.access.mode else AccessDefaults(mode="Public"),
         limits=Limits(**open_limits) if open_limits else None,
+        conversations=None if spec.conversations else ConversationsDefaults(retention_days=_retention_days(bot)),
         scaling=scaling_defaults(bot.chatbot, bot.platform),
         resources=None if spec.resources else bot.platform.resources,
         pod_template=pod_template_defaults(bot.chatbot, bot.platform),
@@ -225,6 +233,8 @@ def _config(bot: _Bot) -> RuntimeConfig:
         hosts=bot.route.hosts,
         limits=_limits(bot),
         store=store_config(bot.store) if bot.store else None,
+        conversations=ConversationsConfig(retention_days=_retention_days(bot)),
+        status_tokens=bot.platform.status_tokens,
         maintenance=_maintenance(bot),
     )
 
@@ -238,6 +248,11 @@ def _choice(model: ModelParameters, provider: Provider | None) -> dict[str, Any]
         "top_p": model.top_p,
         "reasoning_effort": model.reasoning_effort,
     }
+
+
+def _retention_days(bot: _Bot) -> int:
+    own = bot.chatbot.spec.conversations
+    return own.retention_days if own else bot.platform.conversation_retention_days
 
 
 def _maintenance(bot: _Bot) -> MaintenanceConfig | None:

@@ -9,12 +9,12 @@ from pydantic import Field
 
 from smarter_crds.api_connection import ApiConnection
 from smarter_crds.base import ApiModel
-from smarter_crds.chatbot import State
+from smarter_crds.chatbot import RetentionDays, State
 from smarter_crds.chatbot_status import BotPluginStatus, ChatbotDefaults
 from smarter_crds.compile.allowed import Allowed
 from smarter_crds.compile.problems import Problem
 from smarter_crds.exposure import CertificateMode, ExposureType, GatewayRef, IssuerRef
-from smarter_crds.fields import Host, ObjectName
+from smarter_crds.fields import Host, ObjectName, Sha256
 from smarter_crds.limits import AnswerSeconds, Characters, SelectedPlugins, Tokens, ToolCalls
 from smarter_crds.plugin import Plugin
 from smarter_crds.provider import Provider
@@ -58,6 +58,10 @@ class Platform(ApiModel):
     resources: Resources = Resources(requests={"cpu": "50m", "memory": "128Mi"}, limits={"memory": "256Mi"})
     image_pull_secrets: tuple[ObjectName, ...] = ()
     """Secrets, in the namespace of each bot, for pulling the runtime's image of bots that name none."""
+    conversation_retention_days: RetentionDays = 30
+    """Days after its last message until a conversation is erased, of bots that say nothing about it."""
+    status_tokens: tuple[Sha256, ...] = ()
+    """SHA-256 of the tokens that open `/usage` and `/conversations` at the status port of every bot's pods."""
     target_in_flight: int = Field(8, ge=1, le=10_000)
     """Answers under way per pod at which a bot with autoscaling that sets no target gets another pod."""
     allowed: Allowed = Allowed()

@@ -62,8 +62,10 @@ def _status_readers(settings: Settings) -> Iterator[Rule]:
     peers = []
     if operators := settings.operator_namespaces():
         peers.append({"namespaceSelector": operators, "podSelector": _OPERATOR_PODS})
-    if prometheus := settings.network_policy.prometheus_namespace_selector.manifest():
-        peers.append({"namespaceSelector": prometheus})
+    readers = settings.network_policy
+    for selector in (readers.prometheus_namespace_selector, readers.usage_namespace_selector):
+        if namespaces := selector.manifest():
+            peers.append({"namespaceSelector": namespaces})
     if peers:
         yield {"from": peers, "ports": [_tcp(STATUS_PORT)]}
 

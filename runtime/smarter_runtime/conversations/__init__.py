@@ -88,7 +88,7 @@ class Question:
     answer_id: str
     now_ms: int
     until_ms: int
-    """When the answer is given up, whether somebody says so or not: a process that died keeps nobody waiting."""
+    """When the answer is given up unless `extend` says otherwise: a process that died keeps nobody waiting for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,9 @@ class Conversations(Protocol):
 
     async def close(self, id_: str, turn: Turn, memory: Memory | None) -> bool:
         """Keep what became of an open turn; returns whether it was still there. `memory` is kept unless it is None."""
+
+    async def extend(self, id_: str, answer_id: str, until_ms: int) -> bool:
+        """Let a turn be open until then; returns whether it still was."""
 
     async def heads(self, owner: str, at_most: int, before: tuple[int, str] | None = None) -> Sequence[Head]:
         """Return conversations, latest first; with `before` those after that one's `updated_ms` and id."""

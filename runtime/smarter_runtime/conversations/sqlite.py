@@ -36,6 +36,9 @@ create table turns (
 ) strict
 """
 
+AT_START = "update conversations set open_answer = '', open_until_ms = 0 where open_answer <> ''"
+"""Gives up every open turn: nobody of an earlier process works on one any more."""
+
 _HEAD = "select id, title, created_ms, updated_ms, turns, open_until_ms from conversations"
 _TURN = "select number, question, asked_ms, answer_id, answer, state, answered_ms from turns"
 
@@ -100,6 +103,10 @@ class SqliteConversations:
 
         return await self._run(work)
 
+    async def extend(self, id_: str, answer_id: str, until_ms: int) -> bool:
+        query = "update conversations set open_until_ms = ? where id = ? and open_answer = ?"
+        return await self._run(lambda db: bool(db.execute(query, (until_ms, id_, answer_id)).rowcount))
+
     async def heads(self, owner: str, at_most: int, before: tuple[int, str] | None = None) -> Sequence[Head]:
         def work(db: sqlite3.Connection) -> list[Head]:
             after = "and (updated_ms, id) < (?, ?)" if before else ""
@@ -132,6 +139,9 @@ class SqliteConversations:
         oldest = "select id from conversations where updated_ms < ? order by updated_ms limit ?"
         query = f"delete from conversations where id in ({oldest})"
         return await self._run(lambda db: db.execute(query, (before_ms, at_most)).rowcount)
+
+    async def count(self) -> int:
+        return await self._run(lambda db: int(db.execute("select count(*) from conversations").fetchone()[0]))
 
     async def _run(self, work: Work[T]) -> T:
         try:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -34,6 +34,8 @@ NEW = "new"
 """Value of the header that begins a conversation; any other is the id of one."""
 
 BUSY_POLL_SECONDS = 0.1
+LEASE_SECONDS = 60
+"""How long a turn stays open that nobody works on any more."""
 
 T = TypeVar("T")
 
@@ -69,6 +71,15 @@ class Talk:
         except BaseException:
             await self.end("", "Failed", None, self.question.now_ms)
             raise
+
+    async def hold(self, now_ms: Callable[[], int]) -> None:
+        """Keep the turn open as long as this runs."""
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            try:
+                await self.store.extend(self.id, self.question.answer_id, now_ms() + 1000 * LEASE_SECONDS)
+            except ConversationsUnavailable as error:
+                logger.warning("a conversation cannot be held", extra={"text": str(error)})
 
     async def end(self, text: str, state: TurnState, plan: Plan | None, now_ms: int) -> None:
         """Keep the answer, or that there is none. What fails here is logged: the client has its answer already."""

@@ -14,9 +14,8 @@ from smarter_runtime.access import Caller
 from smarter_runtime.answer_format import AnswerFormat
 from smarter_runtime.answers import HEADERS, AnswerResponse, Job
 from smarter_runtime.bot import Bot
-from smarter_runtime.closing import RESERVE_SECONDS
 from smarter_runtime.conversations import Question
-from smarter_runtime.conversations.talk import HEADER, Talk, new_message, opened, owner_digest
+from smarter_runtime.conversations.talk import HEADER, LEASE_SECONDS, Talk, new_message, opened, owner_digest
 from smarter_runtime.endpoints.body import json_body
 from smarter_runtime.events import ToolCall
 from smarter_runtime.inbound import Ask, Reader
@@ -70,13 +69,13 @@ class Asking:
         header = self.request.headers.get(HEADER)
         if header is None:
             return None
-        settings, now_ms = self.services.settings, int(self.now.timestamp() * 1000)
+        settings, now_ms = self.services.settings, self.services.now_ms()
         question = Question(
             owner=owner_digest(self.owner),
             text=new_message(self.ask),
             answer_id=answer_id,
             now_ms=now_ms,
-            until_ms=now_ms + 1000 * (self.bot.config.limits.max_answer_seconds + RESERVE_SECONDS),
+            until_ms=now_ms + 1000 * LEASE_SECONDS,
         )
         store = self.services.keeping.conversations
         talk = await opened(store, header, question, settings.conversation_wait_seconds)
@@ -120,7 +119,11 @@ async def asking(request: Request, read: Callable[[Any, Reader], Ask]) -> Asking
 
 def owner(bot: Bot, caller: Caller) -> str:
     """Return who asks, told apart from those who ask another bot."""
-    return f"{bot.config.bot.uid}/{caller.id}"
+    return owner_of(bot, caller.id)
+
+
+def owner_of(bot: Bot, caller_id: str) -> str:
+    return f"{bot.config.bot.uid}/{caller_id}"
 
 
 def _remembered(talk: Talk) -> Resumed:

@@ -12,6 +12,7 @@ from smarter_runtime import services as parts
 from smarter_runtime.conversations import ConversationsUnavailable, Head, Turn
 from smarter_runtime.conversations.talk import owner_digest, unavailable, unknown_conversation
 from smarter_runtime.endpoints.asking import owner
+from smarter_runtime.endpoints.query import number
 from smarter_runtime.errors import invalid
 
 MOST_HEADS = 100
@@ -22,7 +23,7 @@ _CURSOR = re.compile(r"(\d{1,15})_([A-Za-z0-9_-]{1,64})")
 
 async def listed(request: Request) -> Response:
     services = parts.of(request)
-    at_most = _number(request, "limit", 20, MOST_HEADS)
+    at_most = number(request, "limit", 20, MOST_HEADS)
     before = _cursor(request.query_params.get("before"))
     try:
         # One more tells whether there are more.
@@ -36,8 +37,8 @@ async def listed(request: Request) -> Response:
 
 async def read(request: Request) -> Response:
     services = parts.of(request)
-    at_most = _number(request, "limit", MOST_TURNS, MOST_TURNS)
-    before = _number(request, "before", 1_000_000, 1_000_000)
+    at_most = number(request, "limit", MOST_TURNS, MOST_TURNS)
+    before = number(request, "before", 1_000_000, 1_000_000)
     try:
         found = await services.keeping.conversations.read(
             await _owner(request), request.path_params["id"], at_most, before
@@ -48,8 +49,7 @@ async def read(request: Request) -> Response:
         raise unknown_conversation()
     head, turns = found
     earlier = turns[0].number if turns and turns[0].number > 1 else None
-    now_ms = int(services.clock().timestamp() * 1000)
-    return _json(_head(head) | {"messages": _messages(head, turns, now_ms), "before": earlier})
+    return _json(_head(head) | {"messages": _messages(head, turns, services.now_ms()), "before": earlier})
 
 
 async def erased(request: Request) -> Response:
@@ -76,15 +76,6 @@ async def _owner(request: Request) -> str:
     services = parts.of(request)
     bot = services.bot()
     return owner_digest(owner(bot, await services.caller(request, bot)))
-
-
-def _number(request: Request, name: str, default: int, at_most: int) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= at_most):
-        raise invalid(f"`{name}` must be a number from 1 to {at_most}.", name)
-    return int(text)
 
 
 def _cursor(text: str | None) -> tuple[int, str] | None:

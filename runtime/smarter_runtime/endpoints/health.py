@@ -41,14 +41,13 @@ def _status(services: Services) -> RuntimeStatus:
         loaded_at=bot.loaded_at if bot else services.clock(),
         keys=len(ring.keys),
         keys_hash=ring.hash,
-        problems=(
-            *services.configs.problems,
-            *services.signing_key.problems,
-            *services.identities.problems(),
-            *ring.problems,
-            *of_bot,
-        ),
+        problems=(*_own_problems(services), *ring.problems, *of_bot),
     )
+
+
+def _own_problems(services: Services) -> tuple[RuntimeProblem, ...]:
+    kept = (*services.keeping.embedded.problems, *services.housekeeping.problems)
+    return (*services.configs.problems, *services.signing_key.problems, *services.identities.problems(), *kept)
 
 
 def _problems(services: Services, bot: Bot) -> tuple[RuntimeProblem, ...]:

@@ -27,8 +27,13 @@ class Identity:
 
 def identity(claims: Mapping[str, Any]) -> Identity:
     """Return the identity that verified claims stand for."""
-    who = f"{claims['iss']}\n{claims['sub']}".encode()
-    return Identity(f"identity:{hashlib.sha256(who).hexdigest()[:32]}", int(claims["exp"]), claims)
+    return Identity(identity_id(claims["iss"], claims["sub"]), int(claims["exp"]), claims)
+
+
+def identity_id(issuer: str, subject: str) -> str:
+    """Return the id of the person whom `issuer` calls `subject`."""
+    who = f"{issuer}\n{subject}".encode()
+    return f"identity:{hashlib.sha256(who).hexdigest()[:32]}"
 
 
 def refused(why: str) -> ApiError:

@@ -18,6 +18,9 @@ create index usage_to_send on usage (number) where is_sent = 0;
 create index usage_read on usage (acknowledged_ms) where acknowledged_ms > 0
 """
 
+AT_START = "update usage set until_ms = 0, is_sent = 0 where until_ms > 0"
+"""Makes every record final: no answer of an earlier process is under way any more."""
+
 _PUT = """
 insert into usage (id, record, until_ms) values (?, ?, ?)
 on conflict (id) do update set record = excluded.record, until_ms = excluded.until_ms, is_sent = 0
@@ -63,11 +66,6 @@ class SqliteUsage:
     async def give_up(self, now_ms: int) -> int:
         query = "update usage set until_ms = 0, is_sent = 0 where until_ms > 0 and until_ms < ?"
         return await self._run(lambda db: db.execute(query, (now_ms,)).rowcount)
-
-    async def give_up_all(self) -> int:
-        """Make every record final, when no answer can be under way: at the start of the process."""
-        query = "update usage set until_ms = 0, is_sent = 0 where until_ms > 0"
-        return await self._run(lambda db: db.execute(query).rowcount)
 
     async def trim(self, before_ms: int, at_most: int) -> int:
         read = "select id from usage where acknowledged_ms > 0 and acknowledged_ms < ? limit ?"
