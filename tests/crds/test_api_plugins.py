@@ -99,8 +99,10 @@ def test_a_connection_says_as_whom_and_its_secrets_are_mounted(
     connection = api_connection(auth=auth) if auth else api_connection()
     result = compiled(api_plugin(), connections=(connection,))
     assert result.config is not None
-    assert result.config.api_connections["erp"].auth == ApiAuthConfig.model_validate(config)
-    assert set(result.secrets) == {SecretFile(*key, path) for path, key in files.items()}
+    mounted = {use: SecretFile(*key, use) for use, key in files.items()}
+    expected = {name: mounted[value].path if value in mounted else value for name, value in config.items()}
+    assert result.config.api_connections["erp"].auth == ApiAuthConfig.model_validate(expected)
+    assert set(result.secrets) == set(mounted.values())
 
 
 def test_a_connection_is_in_the_config_once_and_only_if_it_is_used() -> None:

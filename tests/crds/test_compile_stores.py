@@ -79,7 +79,7 @@ def test_what_the_store_leaves_open_is_filled_in() -> None:
     [
         pytest.param(
             {"caSecret": {"name": "authority", "key": "ca.crt"}},
-            TlsConfig(mode="VerifyFull", ca_file="ca-of-store-main"),
+            TlsConfig(mode="VerifyFull", ca_file=SecretFile("authority", "ca.crt", "ca-of-store-main").path),
             {SecretFile("authority", "ca.crt", "ca-of-store-main")},
             id="own-authority",
         ),
@@ -87,8 +87,8 @@ def test_what_the_store_leaves_open_is_filled_in() -> None:
             {"mode": "VerifyCA", "clientCertSecret": {"name": "client"}},
             TlsConfig(
                 mode="VerifyCA",
-                client_cert_file="certificate-of-store-main",
-                client_key_file="key-of-store-main",
+                client_cert_file=SecretFile("client", "tls.crt", "certificate-of-store-main").path,
+                client_key_file=SecretFile("client", "tls.key", "key-of-store-main").path,
             ),
             {
                 SecretFile("client", "tls.crt", "certificate-of-store-main"),
@@ -98,7 +98,9 @@ def test_what_the_store_leaves_open_is_filled_in() -> None:
         ),
         pytest.param(
             {"mode": "Required", "clientCertSecret": {"name": "client", "key": "both.pem"}},
-            TlsConfig(mode="Required", client_cert_file="certificate-of-store-main"),
+            TlsConfig(
+                mode="Required", client_cert_file=SecretFile("client", "both.pem", "certificate-of-store-main").path
+            ),
             {SecretFile("client", "both.pem", "certificate-of-store-main")},
             id="certificate-and-key-in-one",
         ),
@@ -140,7 +142,10 @@ def test_the_pod_gets_the_credentials_as_files_and_the_config_names_no_secret() 
         host="redis.acme.example",
         port=6432,
         database="bots",
-        credentials=CredentialsConfig(username_file="username-of-store-main", password_file="password-of-store-main"),
+        credentials=CredentialsConfig(
+            username_file=SecretFile("login", "user", "username-of-store-main").path,
+            password_file=SecretFile("login", "password", "password-of-store-main").path,
+        ),
         allowed_cidrs=("10.1.0.0/16", "10.2.0.0/16"),
     )
     assert set(found.secrets) == {

@@ -1,10 +1,10 @@
 """Credentials and encryption of a connection: how they appear in the config, and which keys of Secrets they need."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from smarter_crds.compile.model import SecretFile
 from smarter_crds.connection_config import CredentialsConfig, TlsConfig
-from smarter_crds.references import CredentialsSecret, Tls
+from smarter_crds.references import CredentialsSecret, Tls, TlsMode
 
 _CERTIFICATE, _KEY = "tls.crt", "tls.key"
 """The keys of a Secret of type `kubernetes.io/tls`."""
@@ -14,35 +14,45 @@ def credentials_config(thing: str, secret: CredentialsSecret | None) -> Credenti
     """Return where the credentials of `thing` are; `thing` is unique among all that the pod dials."""
     if secret is None:
         return None
-    return CredentialsConfig(username_file=f"username-of-{thing}", password_file=f"password-of-{thing}")
+    username, password = credentials_files(thing, secret)
+    return CredentialsConfig(username_file=username.path, password_file=password.path)
 
 
-def credentials_files(thing: str, secret: CredentialsSecret | None) -> Iterator[SecretFile]:
-    if secret is not None:
-        yield SecretFile(secret.name, secret.username_key or "username", f"username-of-{thing}")
-        yield SecretFile(secret.name, secret.password_key or "password", f"password-of-{thing}")
+def credentials_files(thing: str, secret: CredentialsSecret | None) -> tuple[SecretFile, ...]:
+    """Return the files with the user's name and password, in this order; none without a Secret."""
+    if secret is None:
+        return ()
+    return (
+        SecretFile(secret.name, secret.username_key or "username", f"username-of-{thing}"),
+        SecretFile(secret.name, secret.password_key or "password", f"password-of-{thing}"),
+    )
 
 
 def tls_config(thing: str, tls: Tls | None) -> TlsConfig:
     """Return how the connection to `thing` is encrypted; what has no effect in the mode is left out."""
-    mode = (tls and tls.mode) or "VerifyFull"
-    if tls is None or mode == "Disabled":
-        return TlsConfig(mode=mode)
-    certificate = tls.client_cert_secret
-    return TlsConfig(
-        mode=mode,
-        ca_file=f"ca-of-{thing}" if tls.ca_secret and mode != "Required" else "",
-        client_cert_file=f"certificate-of-{thing}" if certificate else "",
-        client_key_file=f"key-of-{thing}" if certificate and certificate.key is None else "",
-    )
+    paths = {member: file.path for member, file in _tls_files(thing, tls).items()}
+    return TlsConfig(mode=_mode(tls), **paths)
 
 
 def tls_files(thing: str, tls: Tls | None) -> Iterator[SecretFile]:
-    config = tls_config(thing, tls)
-    if tls and tls.ca_secret and config.ca_file:
-        yield SecretFile(tls.ca_secret.name, tls.ca_secret.key, config.ca_file)
-    certificate = tls.client_cert_secret if tls else None
-    if certificate and config.client_cert_file:
-        yield SecretFile(certificate.name, certificate.key or _CERTIFICATE, config.client_cert_file)
-    if certificate and config.client_key_file:
-        yield SecretFile(certificate.name, _KEY, config.client_key_file)
+    yield from _tls_files(thing, tls).values()
+
+
+def _tls_files(thing: str, tls: Tls | None) -> Mapping[str, SecretFile]:
+    """Return the files that have an effect, by the members of the config that name them."""
+    files: dict[str, SecretFile] = {}
+    if tls is None or _mode(tls) == "Disabled":
+        return files
+    if tls.ca_secret and _mode(tls) != "Required":
+        files["ca_file"] = SecretFile(tls.ca_secret.name, tls.ca_secret.key, f"ca-of-{thing}")
+    if certificate := tls.client_cert_secret:
+        files["client_cert_file"] = SecretFile(
+            certificate.name, certificate.key or _CERTIFICATE, f"certificate-of-{thing}"
+        )
+        if certificate.key is None:
+            files["client_key_file"] = SecretFile(certificate.name, _KEY, f"key-of-{thing}")
+    return files
+
+
+def _mode(tls: Tls | None) -> TlsMode:
+    return tls.mode if tls and tls.mode else "VerifyFull"
