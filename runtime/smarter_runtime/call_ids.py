@@ -41,13 +41,16 @@ class CallIds:
 
     def write(self, id_: CallId, tool: str, owner: str) -> str:
         head = bytes.fromhex(id_.turn) + bytes([id_.number << 1 | id_.needs_results])
-        return _PREFIX + base64.urlsafe_b64encode(head + self._signature(head, tool, owner)).decode().rstrip("=")
+        return _PREFIX + _encoded(head + self._signature(head, tool, owner))
 
     def read(self, text: str, tool: str, owner: str) -> CallId | None:
         """Return what `text` says; None: it was not given out to `owner` for a call of `tool`."""
         if not _ID.fullmatch(text):
             return None
         raw = base64.urlsafe_b64decode(f"{text.removeprefix(_PREFIX)}=")
+        # The last character has bits that stand for nothing: of its spellings, one is right.
+        if _PREFIX + _encoded(raw) != text:
+            return None
         head, signature = raw[:_HEAD_BYTES], raw[_HEAD_BYTES:]
         if not hmac.compare_digest(signature, self._signature(head, tool, owner)):
             return None
@@ -57,3 +60,7 @@ class CallIds:
     def _signature(self, head: bytes, tool: str, owner: str) -> bytes:
         text = b"\x00".join((head.hex().encode(), tool.encode(), owner.encode()))
         return hmac.new(self._key.derived("call"), text, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
+
+
+def _encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
