@@ -22,6 +22,8 @@ COMMIT = "b78336c"
 ADMITTED = {
     ("spec", "topologySpreadConstraints"): "Pods are spread over nodes where possible. This changes the pods' template",
     ("spec", "volumes", "config"): "Bots restart once with this release, for their pods mount the keys",
+    ("spec", "volumes", "secrets"): "Bots restart once with this release, for their pods mount it",
+    ("spec", "containers", "runtime", "volumeMounts", "secrets"): "a signing key of its own, in the Secret that",
 }
 """In which parts of their template pods of the release before may differ, and what the changelog says of it."""
 
@@ -47,7 +49,11 @@ def differences(one: Any, other: Any, path: tuple[str, ...] = ()) -> set[tuple[s
 
 def _by_name(values: list[Any]) -> Any:
     named = all(isinstance(value, dict) and "name" in value for value in values)
-    return {value["name"]: value for value in values} if named else dict(enumerate(values))
+    return (
+        {value["name"]: value for value in values}
+        if named
+        else {str(place): value for place, value in enumerate(values)}
+    )
 
 
 def not_admitted(before: dict[str, Manifest], after: dict[str, Manifest]) -> list[str]:
