@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from smarter_cli.manifests import Document, InputError
+from smarter_cli.prices import TABLE
 from smarter_crds import KINDS, ApiConnection, Chatbot, Plugin, Provider, SqlConnection
 from smarter_crds.base import API_VERSION, GROUP, ApiModel
 from smarter_crds.chatbot import ChatbotSpec
@@ -16,7 +17,9 @@ from smarter_crds.workload import Scaling
 M = TypeVar("M", bound=ApiModel)
 
 # There are no images here: what the environment lacks, the runtime says.
-PLATFORM = Platform(limits=PlatformLimits(tokens_per_day=10_000_000), langchain_image="installed")
+PLATFORM = Platform(
+    limits=PlatformLimits(tokens_per_day=10_000_000), langchain_image="installed", embedded_budgets=True
+)
 """Stands in for the platform's values. A bot without a daily limit of its own is not refused on this machine."""
 
 _ELSEWHERE = {
@@ -146,6 +149,7 @@ def _references(neighbours: Sequence[Document]) -> References:
         providers=_parsed(Provider, neighbours),
         sql_connections=_parsed(SqlConnection, neighbours),
         api_connections=_parsed(ApiConnection, neighbours),
+        prices=TABLE,
     )
 
 

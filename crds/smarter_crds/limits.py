@@ -9,6 +9,8 @@ from smarter_crds.fields import Money
 
 # Written once for the bots' own limits and the platform's.
 Tokens = Annotated[int, Field(ge=1, le=1_000_000_000_000)]
+Requests = Annotated[int, Field(ge=1, le=1_000_000)]
+Concurrent = Annotated[int, Field(ge=1, le=10_000)]
 Characters = Annotated[int, Field(ge=1, le=1_000_000)]
 ToolCalls = Annotated[int, Field(ge=0, le=100)]
 SelectedPlugins = Annotated[int, Field(ge=1, le=128)]
@@ -22,21 +24,17 @@ Period = Literal["Month"]
 class Limits(ApiModel):
     """Bounds of one bot."""
 
-    requests_per_minute: int | None = Field(
-        None, ge=1, le=1_000_000, description="Requests per minute to the whole bot. Default: the platform's."
+    requests_per_minute: Requests | None = Field(
+        None, description="Requests per minute to the whole bot. Default: the platform's."
     )
-    requests_per_minute_per_client: int | None = Field(
+    requests_per_minute_per_client: Requests | None = Field(
         None,
-        ge=1,
-        le=1_000_000,
         description="Requests per minute of one client, charged to the key or visitor and to the network prefix (IPv4 "
         "/32, "
         "IPv6 /64 and /48). Default: the platform's.",
     )
-    concurrent_per_client: int | None = Field(
+    concurrent_per_client: Concurrent | None = Field(
         None,
-        ge=1,
-        le=10_000,
         description="Answers that one client may be getting at the same time. Default: the platform's.",
     )
     tokens_per_day: Tokens | None = Field(
@@ -69,13 +67,11 @@ class Limits(ApiModel):
 class KeyLimits(ApiModel):
     """Bounds of one key."""
 
-    requests_per_minute: int | None = Field(
-        None, ge=1, le=1_000_000, description="Requests per minute with this key. Default: the bot's limits alone."
+    requests_per_minute: Requests | None = Field(
+        None, description="Requests per minute with this key. Default: the bot's limits alone."
     )
-    concurrent_per_client: int | None = Field(
+    concurrent_per_client: Concurrent | None = Field(
         None,
-        ge=1,
-        le=10_000,
         description="Answers that may be under way with this key at the same time. Default: the bot's limits alone.",
     )
     tokens_per_day: Tokens | None = Field(

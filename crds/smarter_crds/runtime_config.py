@@ -18,11 +18,14 @@ from pydantic import Field
 from smarter_crds.access_config import AccessConfig, OriginsConfig
 from smarter_crds.api_config import ApiConfig, ApiConnectionConfig
 from smarter_crds.base import ApiModel
+from smarter_crds.limits import Budget, LimitMode
+from smarter_crds.price_config import ModelPrices
 from smarter_crds.store_config import StoreConfig
 from smarter_crds.tool_config import ParameterConfig, unused_members
 
-SCHEMA_VERSION = 2
-"""The newest that a reader of this release understands: since 2, `access` says who may call the bot."""
+SCHEMA_VERSION = 3
+"""The newest that a reader of this release understands: since 2, `access` says who may call the bot, since 3, `budget`
+what it may spend."""
 
 CONFIG_KEY = "config"
 """Key in the ConfigMap's `binaryData`, and file name in the pod, of the gzip-compressed JSON to serve."""
@@ -105,6 +108,8 @@ class ProviderConfig(ApiModel):
     """Non-public networks that may be dialled all the same."""
     langchain: LangChainConfig | None = None
     """For type `LangChain`. The types in `LANGCHAIN_TYPES` are reached through it as well, with settings of ours."""
+    prices: dict[str, ModelPrices] = Field(default_factory=dict)
+    """What the bot's models cost, by name; those whose prices are not known are not in it."""
 
 
 class ModelChoice(ApiModel):
@@ -175,11 +180,30 @@ class LimitsConfig(ApiModel):
 
     tokens_per_day: int | None = None
     """Tokens in and out of the whole bot per day (UTC)."""
+    requests_per_minute: int | None = None
+    """Requests to the whole bot."""
+    requests_per_minute_per_client: int | None = None
+    """Requests of one client: of a key or a visitor, and of the network that it comes from."""
+    concurrent_per_client: int | None = None
+    """Answers that one client may be getting at the same time."""
+    mode: LimitMode = "Enforce"
+    """Whether what is above one of those is refused, or only counted."""
     max_prompt_characters: int = 8000
     """Longest single user message, in characters."""
     max_tool_calls_per_turn: int = 8
     max_selected_plugins: int = 8
     max_answer_seconds: int = 300
+
+
+class ServingConfig(ApiModel):
+    """What the platform has chosen about serving, the same for all bots."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks whose hosts may say, by `X-Forwarded-For`, on whose behalf they ask."""
+    sessions_per_minute: int = 60
+    """Sessions for visitors from one network."""
+    max_streams: int = 200
+    """Answers being made in one pod at the same time."""
 
 
 class ThemeConfig(ApiModel):
@@ -240,6 +264,9 @@ class RuntimeConfig(ApiModel):
     access: AccessConfig = AccessConfig()
     origins: OriginsConfig = OriginsConfig()
     limits: LimitsConfig
+    budget: Budget | None = None
+    """What the bot may spend; None: as much as it can."""
+    serving: ServingConfig = ServingConfig()
     store: StoreConfig | None = None
     """Where limits, budgets, conversations and usage are kept; None: in the pod."""
     conversations: ConversationsConfig = ConversationsConfig()
@@ -287,6 +314,8 @@ def to_json(config: RuntimeConfig) -> bytes:
     for name in _UNUSED:
         if getattr(config, name) == RuntimeConfig.model_fields[name].get_default(call_default_factory=True):
             del document[RuntimeConfig.model_fields[name].alias or name]
+    if config.limits.mode == "Enforce":
+        del document["limits"]["mode"]
     if not config.model.fallbacks:
         del document["model"]["fallbacks"]
     for name, provider in config.providers.items():
@@ -296,7 +325,7 @@ def to_json(config: RuntimeConfig) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
-_UNUSED = ("functions", "api_connections", "access", "origins", "conversations", "status_tokens")
+_UNUSED = ("functions", "api_connections", "access", "origins", "serving", "conversations", "status_tokens")
 
 
 def _tidy(written: dict[str, Any], plugin: PluginConfig) -> None:
@@ -310,8 +339,9 @@ def _tidy(written: dict[str, Any], plugin: PluginConfig) -> None:
 
 
 def _settle_provider(written: dict[str, Any], provider: ProviderConfig) -> None:
-    if not provider.ca_file:
-        del written["caFile"]
+    for name in ("caFile", "prices"):
+        if not written[name]:
+            del written[name]
     # The options are free-form like the data of a static plugin.
     if provider.langchain is not None:
         written["langchain"]["options"] = provider.langchain.options

@@ -26,6 +26,7 @@ from smarter_operator.kinds import (
     Kind,
 )
 from smarter_operator.pods import PodReport, PodReports
+from smarter_operator.prices import TABLE
 
 NAME_TAKEN = "NameTaken"
 
@@ -105,6 +106,7 @@ def references(raw: Manifest, cache: Cache) -> References:
         providers={name: parse(Provider, manifest) for name, manifest in found[PROVIDER.name].items()},
         sql_connections={name: parse(SqlConnection, manifest) for name, manifest in found[SQL_CONNECTION.name].items()},
         api_connections={name: parse(ApiConnection, manifest) for name, manifest in found[API_CONNECTION.name].items()},
+        prices=TABLE,
         stores={name: parse(Store, manifest) for name, manifest in found[STORE.name].items()},
     )
 

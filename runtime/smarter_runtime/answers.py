@@ -11,6 +11,7 @@ from functools import partial
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
+from smarter_crds.keys_config import KeyConfig
 from smarter_crds.usage import UsageStatus
 from smarter_runtime.answer_format import AnswerFormat, Outcome
 from smarter_runtime.clients import is_done_for_client
@@ -20,7 +21,10 @@ from smarter_runtime.conversation import Conversation, Round
 from smarter_runtime.conversations.talk import Talk
 from smarter_runtime.errors import ApiError, model_failure
 from smarter_runtime.events import Confirm, Event, Finish, HandOver, ModelFailed, Text, ToolCall, ToolResult, Usage
+from smarter_runtime.limits.limiter import Admitted
+from smarter_runtime.limits.purse import Purse
 from smarter_runtime.metrics import known_tool
+from smarter_runtime.models import ModelRequest
 from smarter_runtime.plan import Plan
 from smarter_runtime.services import Services
 from smarter_runtime.sse_writer import SseWriter
@@ -38,15 +42,21 @@ LAST_WORDS_SECONDS = 5
 class Meter:
     """Charges what an answer costs and counts what happens in it."""
 
-    def __init__(self, services: Services, plan: Plan, tally: Tally) -> None:
+    def __init__(self, services: Services, job: "Job", tally: Tally) -> None:
         self._services = services
-        self._config = plan.bot.config
+        self._config = job.plan.bot.config
+        self._key = job.key
         self._tally = tally
+        self._purse = Purse(services.limits, self._config, job.key)
+
+    async def round_begins(self, request: ModelRequest, provider: str) -> None:
+        await self._purse.reserve(request, provider)
 
     def round_done(self, finished: Round) -> None:
-        self._services.tokens.charge(finished.usage.total_tokens)
-        self._services.metrics.round_done(finished, self._config)
-        self._tally.round_done(finished, None)
+        cost = self._purse.settle(finished.usage, finished.provider, finished.parameters.model)
+        self._services.limits.charge(self._config, self._key, finished.usage.total_tokens)
+        self._services.metrics.round_done(finished, self._config, cost)
+        self._tally.round_done(finished, cost)
 
     def tool_done(self, result: ToolResult, seconds: float) -> None:
         self._services.metrics.tool_done(result, seconds, self._config)
@@ -62,8 +72,10 @@ class Job:
     stream: bool
     owner: str
     """Who may go on with the turn, if it ends for the client to run tools: the caller, as known to this bot."""
-    key: str = ""
-    """UID of the caller's ApiKey; empty for visitors."""
+    admitted: Admitted
+    """What the answer holds while it is made."""
+    key: KeyConfig | None = None
+    """The caller's ApiKey; None for visitors."""
     talk: Talk | None = None
     """The stored conversation that it belongs to."""
 
@@ -81,7 +93,7 @@ class AnswerResponse(Response):
         self._tally = _tally(job, services)
         self._closing = Closing(services.keeping.recorder, self._tally, job.plan, job.talk, services.now_ms)
         model = partial(services.providers.model, job.plan.bot.config)
-        self._conversation = Conversation(job.plan, model, Meter(services, job.plan, self._tally), services.retry)
+        self._conversation = Conversation(job.plan, model, Meter(services, job, self._tally), services.retry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def for_client() -> None:
@@ -102,10 +114,11 @@ class AnswerResponse(Response):
     async def _kept(self, answering: Callable[[], Awaitable[None]]) -> None:
         """Answer and keep books; what ends an answer otherwise than by its own last words ends the books, too."""
         try:
-            with self._services.places.one():
+            with self._services.places.one(self._services.max_streams):
                 self._closing.begin()
                 await self._closed(answering)
         finally:
+            self._services.limits.release(self._job.admitted)
             await self._closing.abandon()
 
     async def _closed(self, answering: Callable[[], Awaitable[None]]) -> None:
@@ -241,7 +254,7 @@ def _tally(job: Job, services: Services) -> Tally:
     return Tally(
         id=job.form.id,
         bot=config.bot,
-        key=job.key,
+        key=job.key.uid if job.key else "",
         client="" if job.key else job.plan.wishes.client_id,
         started_at=services.clock(),
         stream=job.stream,

@@ -5,7 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from smarter_crds.access_config import IdentityConfig
-from smarter_crds.addresses import networks
+from smarter_crds.addresses import Network, networks
 from smarter_crds.runtime_config import PluginConfig, ProviderConfig, RuntimeConfig, RuntimeProblem
 from smarter_runtime.page import Page, page
 from smarter_runtime.selection import Selector, selector
@@ -35,6 +35,8 @@ class Bot:
     problems: tuple[RuntimeProblem, ...]
     """What is asked for and cannot be had here."""
     page: Page
+    proxies: tuple[Network, ...]
+    """Whose word about the address of a client counts."""
 
     @property
     def claims(self) -> frozenset[str]:
@@ -68,6 +70,7 @@ def prepared(config: RuntimeConfig, config_hash: str, loaded_at: datetime, platf
         functions=frozenset(tool.offer.name for tool in functions),
         problems=function_problems(config, platform),
         page=page(config),
+        proxies=networks(config.serving.trusted_proxies),
     )
 
 
@@ -80,6 +83,7 @@ def _check_models(config: RuntimeConfig) -> None:
             raise ConfigRefused(f"The {place} names provider {key!r}, which `providers` does not have.")
     for name, provider in config.providers.items():
         _check_provider(name, provider)
+    _check_networks("`serving`", config.serving.trusted_proxies, "trustedProxies")
     if config.store:
         _check_networks(f"Store {config.store.name!r}", config.store.allowed_cidrs)
 
@@ -100,11 +104,11 @@ def _check_identity(identity: IdentityConfig | None) -> None:
     _check_networks("`access.identity`", identity.allowed_cidrs)
 
 
-def _check_networks(place: str, cidrs: tuple[str, ...]) -> None:
+def _check_networks(thing: str, cidrs: Iterable[str], member: str = "allowedCIDRs") -> None:
     try:
         networks(cidrs)
     except ValueError as error:
-        raise ConfigRefused(f"{place} has an entry in `allowedCIDRs` that is no network: {error}.") from error
+        raise ConfigRefused(f"{thing} has an entry in `{member}` that is no network: {error}.") from error
 
 
 def _check_time_zone(name: str) -> None:

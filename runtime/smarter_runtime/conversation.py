@@ -114,7 +114,15 @@ class _Turn:
 
 
 class Observer(Protocol):
-    """Told what happens, for metering; it can refuse nothing."""
+    """Told what happens, for metering."""
+
+    async def round_begins(self, request: ModelRequest, provider: str) -> None:
+        """Hear of a round before the model is asked.
+
+        Raises:
+            ModelFailed: when it may not be asked.
+        """
+        ...
 
     def round_done(self, finished: Round) -> None: ...
     def tool_done(self, result: ToolResult, seconds: float) -> None: ...
@@ -238,6 +246,7 @@ class Conversation:
             await asyncio.sleep(step.delay)
 
     async def _round(self, request: ModelRequest, provider: str) -> AsyncGenerator[Event, None]:
+        await self._observer.round_begins(request, provider)
         started = time.perf_counter()
         first: float | None = None
         usage: Usage | None = None

@@ -47,10 +47,12 @@ _MODEL_FAILURES: dict[FailureKind, tuple[int, str]] = {
     "cut": (502, "provider_cut_answer"),
     "address_refused": (502, "provider_address_refused"),
     "no_answer": (502, "model_gave_no_answer"),
+    "budget_spent": (402, "budget_exceeded"),
+    "budget_unknown": (503, "store_unavailable"),
 }
 # Asking again changes nothing until a person has changed something.
 _HOPELESS = frozenset(
-    {"auth", "key_missing", "quota", "rejected", "address_refused", "context_length", "content_filter"}
+    {"auth", "key_missing", "quota", "rejected", "address_refused", "context_length", "content_filter", "budget_spent"}
 )
 NO_RETRY = {"x-should-retry": "false"}
 

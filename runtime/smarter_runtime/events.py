@@ -8,7 +8,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 FailureKind = Literal[
     "auth", "key_missing", "rate_limited", "quota", "rejected", "context_length", "unavailable", "timeout", "garbage",
-    "cut", "address_refused", "no_answer", "parameter_refused", "content_filter",
+    "cut", "address_refused", "no_answer", "parameter_refused", "content_filter", "budget_spent", "budget_unknown",
 ]  # fmt: skip
 
 

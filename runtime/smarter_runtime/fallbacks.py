@@ -10,8 +10,8 @@ from smarter_runtime.events import FailureKind, ModelFailed
 _PASSING = frozenset({"rate_limited", "unavailable", "garbage", "cut"})
 # What every model of the same provider would say.
 _OF_PROVIDER = frozenset({"auth", "key_missing", "quota", "address_refused"})
-# What is about the message, whoever reads it.
-_FINAL = frozenset({"content_filter", "no_answer"})
+# What is about the message or the bot, whichever model it is.
+_FINAL = frozenset({"content_filter", "no_answer", "budget_spent", "budget_unknown"})
 # What has cost no attempt, for no request went out.
 _NOT_SENT = frozenset({"key_missing", "address_refused"})
 

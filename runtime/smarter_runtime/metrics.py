@@ -1,5 +1,7 @@
 """What the process tells Prometheus. Labels are bounded: names from the config and constants of this code."""
 
+from decimal import Decimal
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from smarter_crds.runtime_config import FUNCTION_TOOLS, RuntimeConfig
@@ -33,6 +35,9 @@ class Metrics:
         self.streams = Gauge("smarter_streams_active", "Answers being streamed.", registry=self.registry)
         self.limit_hits = Counter(
             "smarter_limit_hits_total", "Requests that met a limit.", ("limit", "mode"), registry=self.registry
+        )
+        self.cost = Counter(
+            "smarter_cost_usd", "Cost of the models whose prices are known.", ("model",), registry=self.registry
         )
         self.tool_calls = Counter(
             "smarter_tool_calls_total",
@@ -76,7 +81,9 @@ class Metrics:
         self.tool_calls.labels(plugin, "error" if result.is_error else "ok").inc()
         self.tool_seconds.labels(plugin).observe(seconds)
 
-    def round_done(self, finished: Round, config: RuntimeConfig) -> None:
+    def round_done(self, finished: Round, config: RuntimeConfig, cost: Decimal | None) -> None:
+        if cost is not None:
+            self.cost.labels(finished.parameters.model).inc(float(cost))
         labels = ("chat", config.providers[finished.provider].type.lower(), finished.parameters.model)
         self.tokens.labels("input", *labels).observe(finished.usage.input_tokens)
         self.tokens.labels("output", *labels).observe(finished.usage.output_tokens)

@@ -16,7 +16,6 @@ logger = logging.getLogger("smarter_runtime.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _COUNTED = ("/v1/", "/app/v1/")
 _LIMITS = {
-    "insufficient_quota": "tokensPerDay",
     "prompt_too_long": "maxPromptCharacters",
     "answer_timeout": "maxAnswerSeconds",
     "overloaded": "maxStreams",

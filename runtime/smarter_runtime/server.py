@@ -71,8 +71,9 @@ class Runtime:
 
     async def run(self) -> None:
         await self.refresh()
-        housekeeping = self._services.housekeeping.run(lambda: self._services.configs.bot)
-        work = (self._watch(), self._probe_lag(), self._services.stores.watch(), housekeeping)
+        services = self._services
+        housekeeping = services.housekeeping.run(lambda: services.configs.bot)
+        work = (self._watch(), self._probe_lag(), services.stores.watch(), services.limits.watch(), housekeeping)
         background = [asyncio.create_task(each) for each in work]
         status = asyncio.create_task(self.status.serve())
         try:

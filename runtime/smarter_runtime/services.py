@@ -18,7 +18,10 @@ from smarter_runtime.fallbacks import RetryPolicy
 from smarter_runtime.housekeeping import Housekeeping
 from smarter_runtime.identity.identities import Identities
 from smarter_runtime.keeping import Keeping, keeping
-from smarter_runtime.limits import DailyTokens, Places, utc_now
+from smarter_runtime.limits import Places, utc_now
+from smarter_runtime.limits.limiter import Limiter
+from smarter_runtime.limits.postgresql_ledger import SCHEMA as LIMITS_SCHEMA
+from smarter_runtime.limits.prefixes import Origin, origin
 from smarter_runtime.metrics import Metrics
 from smarter_runtime.models.providers import Providers
 from smarter_runtime.page import Asset, assets
@@ -48,7 +51,7 @@ class Services:
     connectors: Connectors
     signing_key: SigningKey
     sessions: Sessions
-    tokens: DailyTokens
+    limits: Limiter
     places: Places
     unfinished: UnfinishedTurns
     confirmations: Confirmations
@@ -72,6 +75,7 @@ class Services:
         """Finish what is kept, and let go of everything."""
         await self.background.close()
         await self.identities.close()
+        await self.limits.flush()
         await self.keeping.close()
         await self.providers.close()
         await self.connectors.close()
@@ -102,12 +106,24 @@ class Services:
     async def caller(self, request: Request, bot: Bot) -> Caller:
         return await Doors(self.api_keys, self.sessions, self.identities).caller(request.headers, bot)
 
+    def origin(self, request: Request, bot: Bot) -> Origin:
+        """Return the networks that a request is charged to."""
+        peer = request.client.host if request.client else ""
+        return origin(peer, request.headers.getlist("x-forwarded-for"), bot.proxies)
+
+    @property
+    def max_streams(self) -> int:
+        """Answers that may be made here at the same time."""
+        bot = self.configs.bot
+        return self.settings.max_streams or (bot.config.serving.max_streams if bot else 1)
+
 
 def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Services:
     connectors = _connectors(settings)
     signing_key = SigningKey(settings.secrets_directory)
-    metrics = Metrics()
+    metrics, background = Metrics(), Background()
     kept = keeping(settings.data_directory, metrics)
+    stores = StoreConnections(SecretFiles(settings.secrets_directory), schemas={"limits": LIMITS_SCHEMA})
     return Services(
         settings=settings,
         configs=Configs(settings.config_directory, clock, _platform(settings, clock, connectors)),
@@ -116,12 +132,13 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
         connectors=connectors,
         signing_key=signing_key,
         sessions=Sessions(settings.session_seconds, signing_key),
-        tokens=DailyTokens(clock),
-        places=Places(settings.max_streams),
+        limits=Limiter(stores, metrics, clock, background),
+        places=Places(),
         unfinished=UnfinishedTurns(CallIds(signing_key), clock),
         confirmations=Confirmations(signing_key, clock),
         recordings=Recordings(clock),
-        stores=StoreConnections(SecretFiles(settings.secrets_directory)),
+        stores=stores,
+        background=background,
         metrics=metrics,
         keeping=kept,
         housekeeping=Housekeeping(kept, clock, settings.embedded_max_bytes),

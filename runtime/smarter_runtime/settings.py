@@ -40,8 +40,8 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 
-    max_streams: int = Field(200, ge=1)
-    """Answers being made at the same time; one more is refused with 503."""
+    max_streams: int | None = Field(None, ge=1)
+    """Answers being made at the same time; one more is refused with 503. Unset: as the config says."""
 
     max_body_bytes: int = Field(512 * 1024, ge=1024)
     """Largest request body."""

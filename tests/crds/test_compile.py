@@ -195,7 +195,7 @@ def test_an_ingress_needs_a_host() -> None:
 def test_all_problems_are_told_at_once() -> None:
     bot = chatbot(limits={}, budget={"amount": "5", "currency": "USD", "period": "Month"}, timeZone="Nowhere")
     reasons = [problem.reason for problem in compiled(bot).problems]
-    assert reasons == ["NotSupported", "TokensPerDayRequired", "InvalidTimeZone"]
+    assert reasons == ["StoreRequired", "TokensPerDayRequired", "InvalidTimeZone"]
 
 
 def test_a_refused_bot_still_has_its_address_and_defaults() -> None:

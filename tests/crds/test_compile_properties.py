@@ -244,10 +244,9 @@ def test_an_accepted_plugin_can_be_written_as_json(spec: dict[str, Any]) -> None
 
 @given(PROVIDER_SPECS)
 @settings(deadline=None)
-def test_a_provider_is_accepted_exactly_if_its_type_and_members_work(spec: dict[str, Any]) -> None:
-    works = "prices" not in spec
+def test_a_provider_is_accepted_exactly_if_it_can_be_read(spec: dict[str, Any]) -> None:
     provider = read(Provider, "a", spec)
     if isinstance(provider, Provider):
-        assert (check_provider(provider) == ()) == works
+        assert check_provider(provider) == ()
     else:
         assert spec["type"] == "LangChain" and "langchain" not in spec

@@ -18,6 +18,7 @@ from smarter_runtime.bot import prepared
 from smarter_runtime.conversation import Conversation, Round
 from smarter_runtime.events import Message, Text, ToolResult
 from smarter_runtime.fallbacks import RetryPolicy
+from smarter_runtime.models import ModelRequest
 from smarter_runtime.models.demo import DemoModel
 from smarter_runtime.plan import Wishes, plan
 
@@ -76,6 +77,7 @@ def leaves(value: object) -> Iterator[object]:
 class Nobody:
     """Is told what happens, and keeps nothing of it."""
 
+    async def round_begins(self, request: ModelRequest, provider: str) -> None: ...
     def round_done(self, finished: Round) -> None: ...
     def tool_done(self, result: ToolResult, seconds: float) -> None: ...
 

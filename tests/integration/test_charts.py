@@ -61,6 +61,12 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
         "platform.ingressClass=nginx",
         "platform.issuer.name=letsencrypt",
         "platform.tokensPerDay=20000000",
+        "platform.limits.requestsPerMinute=600",
+        "platform.limits.requestsPerMinutePerClient=30",
+        "platform.limits.concurrentPerClient=4",
+        "platform.trustedProxies={10.0.0.0/8,fd00::/8}",
+        "platform.sessionsPerMinute=9",
+        "platform.maxStreams=50",
         "platform.targetInFlight=3",
         "platform.conversationRetentionDays=7",
         f"platform.statusTokens[0]={'a' * 64}",
@@ -71,8 +77,6 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
         "platform.allowed.runtimeImages[0]=registry.example/runtime:2",
         "runtime.image.repository=registry.example/runtime",
         "runtime.image.tag=v7",
-        "runtime.langchainImage.repository=registry.example/runtime-langchain",
-        "runtime.langchainImage.tag=v8",
         "networkPolicy.prometheusNamespaceSelector.matchLabels.team=monitoring",
         "networkPolicy.usageNamespaceSelector.matchLabels.team=billing",
         "hostPolicies[0].namespaceSelector.matchLabels.team=shop",
@@ -87,13 +91,16 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
     platform = settings.platform
     assert settings.max_rollouts == 7
     assert settings.runtime_image == "registry.example/runtime:v7"
-    assert platform.langchain_image == "registry.example/runtime-langchain:v8"
     assert settings.watch_namespaces == ("shop", "support")
     assert (platform.base_domain, platform.ingress_class_name) == ("bots.example", "nginx")
     assert platform.base_domain_tls == "Issuer"
     assert platform.issuer_ref is not None
     assert (platform.issuer_ref.name, platform.issuer_ref.kind) == ("letsencrypt", "ClusterIssuer")
     assert platform.limits.tokens_per_day == 20_000_000
+    assert (platform.limits.requests_per_minute, platform.limits.requests_per_minute_per_client) == (600, 30)
+    assert platform.limits.concurrent_per_client == 4
+    assert platform.trusted_proxies == ("10.0.0.0/8", "fd00::/8")
+    assert (platform.sessions_per_minute, platform.max_streams) == (9, 50)
     assert (platform.target_in_flight, platform.image_pull_secrets) == (3, ("registry",))
     assert platform.allowed == Allowed(
         pod_annotations=("sidecar.example/*",), runtime_images=("registry.example/runtime:2",)
@@ -110,7 +117,7 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
 
 
 def test_defaults_leave_the_platform_open(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in environment(rendered(helm, "runtime.langchainImage.repository=")).items():
+    for name, value in environment(rendered(helm)).items():
         monkeypatch.setenv(name, value)
     settings = Settings()
     assert settings.platform == Platform()

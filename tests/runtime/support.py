@@ -1,6 +1,7 @@
 """A bot, a provider that plays a script, and a server that really listens, for the tests of the runtime."""
 
 import asyncio
+import inspect
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -141,6 +142,12 @@ class Running:
             found: dict[str, Any] = await response.json()
             return found
 
+    async def used_tokens(self) -> int:
+        """Return the tokens that the bot has used today."""
+        bot = self.services.configs.bot
+        assert bot is not None
+        return await self.services.limits.used_tokens(bot.config)
+
     async def metrics(self) -> str:
         async with self.http.get(f"{self.status_url}/metrics") as response:
             return await response.text()
@@ -182,10 +189,22 @@ async def running(
         await parts.close()
 
 
+async def until(check: Callable[[], Any]) -> None:
+    """Wait until `check`, which may be asynchronous, finds it so."""
+    for _ in range(4000):
+        found = check()
+        if await found if inspect.isawaitable(found) else found:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it did not come about")
+
+
 @asynccontextmanager
 async def listening(app: ASGIApp) -> AsyncIterator[str]:
     # uvicorn's own protocol on a plain listener: its server object takes half a second to stop.
-    settings = uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
+    settings = uvicorn.Config(
+        app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False
+    )
     settings.load()
     state = ServerState()
     loop = asyncio.get_running_loop()

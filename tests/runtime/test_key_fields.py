@@ -149,7 +149,7 @@ async def test_context_of_the_caller_stays_when_old_turns_are_dropped(tmp_path: 
             await bot.runtime.refresh()
             bot.token = TOKEN
             assert (await bot.chat(messages=messages)).status == 200
-        assert first.services.tokens.used == 0
+        assert await first.used_tokens() == 0
     texts = [each["content"] for each in script.bodies[0]["messages"]]
     assert "The user is Ann." in texts[0]
     assert [text[:2] for text in texts[1:]] == ["4 ", "4 ", "he"]

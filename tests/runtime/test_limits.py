@@ -13,7 +13,7 @@ async def test_a_days_tokens_are_refused_until_midnight(tmp_path: Path) -> None:
 
     async with running(tmp_path, config(limits=LimitsConfig(tokens_per_day=20)), clock) as bot:
         used = (await (await bot.chat("hi")).json())["usage"]["total_tokens"]
-        assert bot.services.tokens.used == used > 20
+        assert await bot.used_tokens() == used > 20
         refused = await bot.chat("hi")
         error = (await refused.json())["error"]
         assert (refused.status, error["type"], error["code"]) == (429, "insufficient_quota", "insufficient_quota")
@@ -27,7 +27,7 @@ async def test_a_days_tokens_are_refused_until_midnight(tmp_path: Path) -> None:
 async def test_the_providers_count_is_what_is_charged(tmp_path: Path) -> None:
     async with played(tmp_path, says("a"), says("b"), limits=LimitsConfig(tokens_per_day=30)) as (bot, _):
         assert [(await bot.chat("x")).status for _ in range(3)] == [200, 200, 429]
-        assert bot.services.tokens.used == 30
+        assert await bot.used_tokens() == 30
 
 
 async def test_a_new_config_does_not_forget_what_was_used(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ async def test_when_the_client_goes_the_provider_is_let_go_and_the_cost_is_charg
         request.cancel()
         await asyncio.wait_for(gone.wait(), 10)
         await asyncio.wait_for(answered(bot), 10)
-        assert bot.services.tokens.used > 0
+        assert await bot.used_tokens() > 0
         assert 'reason="client_gone"' in await bot.metrics()
 
 

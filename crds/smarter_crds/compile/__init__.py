@@ -7,6 +7,7 @@ from smarter_crds.compile.judge import Judgement, judge
 from smarter_crds.compile.keys import check_api_key, expires, is_issued, key_config
 from smarter_crds.compile.model import Autoscaling, Compiled, Platform, PlatformLimits, References, SecretFile, Settled
 from smarter_crds.compile.plugins import check_content, check_plugin
+from smarter_crds.compile.prices import PriceTable, SnapshotPrices
 from smarter_crds.compile.problems import Problem, parse
 from smarter_crds.compile.providers import check_provider
 from smarter_crds.compile.support import check_unsupported
@@ -18,10 +19,12 @@ __all__ = [
     "Judgement",
     "Platform",
     "PlatformLimits",
+    "PriceTable",
     "Problem",
     "References",
     "SecretFile",
     "Settled",
+    "SnapshotPrices",
     "check_api_key",
     "check_content",
     "check_plugin",

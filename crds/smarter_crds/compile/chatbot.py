@@ -1,5 +1,6 @@
 """Compiles a Chatbot and what it refers to into the config that its pods serve."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,8 +19,10 @@ from smarter_crds.compile.api_connections import api_connection_config, api_conn
 from smarter_crds.compile.app import app_config, app_defaults
 from smarter_crds.compile.checks import CHECKS
 from smarter_crds.compile.exposure import Route, route, route_defaults, route_problems, route_warnings
-from smarter_crds.compile.model import Compiled, Platform, PlatformLimits, References, Settled
+from smarter_crds.compile.limits import limit_warnings, limits_config, limits_defaults, serving_config
+from smarter_crds.compile.model import Compiled, Platform, References, Settled
 from smarter_crds.compile.plugins import plugin_size
+from smarter_crds.compile.prices import PriceTable, prices_of
 from smarter_crds.compile.problems import Problem
 from smarter_crds.compile.providers import (
     default_model,
@@ -28,19 +31,18 @@ from smarter_crds.compile.providers import (
     provider_secrets,
     provider_warnings,
 )
-from smarter_crds.compile.resolve import Resolved, bot_provider, fallback_providers, resolve_plugins
+from smarter_crds.compile.resolve import Resolved, bot_provider, fallback_providers, reachable, resolve_plugins
 from smarter_crds.compile.stores import find_store, store_config, store_secrets
 from smarter_crds.compile.workload import pod_template_defaults, scaling_defaults, workload, workload_warnings
-from smarter_crds.limits import Limits
 from smarter_crds.provider import Provider
 from smarter_crds.runtime_config import (
     MAX_DOCUMENT_BYTES,
     BotIdentity,
     ConversationsConfig,
-    LimitsConfig,
     MaintenanceConfig,
     ModelChoice,
     ModelConfig,
+    ProviderConfig,
     RuntimeConfig,
     config_hash,
     packed_size,
@@ -63,6 +65,9 @@ class _Bot:
     route: Route
     store: Store | None
     """None: it names none, or one that cannot be used."""
+    reachable: Sequence[tuple[Provider, str]]
+    """Every model that may answer."""
+    prices: PriceTable
 
     @property
     def language(self) -> str:
@@ -124,6 +129,8 @@ def _gather(chatbot: Chatbot, references: References, platform: Platform) -> _Bo
         plugin_problems=tuple(outcome for outcome in outcomes if isinstance(outcome, Problem)),
         route=route(chatbot, platform),
         store=store if isinstance(store, Store) else None,
+        reachable=reachable(chatbot, references),
+        prices=references.prices,
     )
 
 
@@ -153,6 +160,7 @@ def _refused(bot: _Bot) -> Compiled:
 
 def _warnings(bot: _Bot) -> tuple[str, ...]:
     warnings = [*route_warnings(bot.chatbot), *workload_warnings(bot.chatbot)]
+    warnings += limit_warnings(bot.chatbot, bot.platform)
     warnings += (warning for provider in bot.own_providers for warning in provider_warnings(provider))
     warnings += (warning for plugin in bot.plugins for warning in plugin.warnings)
     warnings += identity_warnings(bot.chatbot, (plugin.config for plugin in bot.plugins))
@@ -185,12 +193,7 @@ def _langchain_image(bot: _Bot) -> str:
 
 
 def _defaults(bot: _Bot) -> ChatbotDefaults:
-    spec, limits, maintenance = bot.chatbot.spec, bot.chatbot.spec.limits or Limits(), _maintenance(bot)
-    open_limits = {
-        name: getattr(bot.platform.limits, name)
-        for name in PlatformLimits.model_fields
-        if getattr(limits, name) is None and getattr(bot.platform.limits, name) is not None
-    }
+    spec, maintenance = bot.chatbot.spec, _maintenance(bot)
     return ChatbotDefaults(
         state=None if spec.state else "Active",
         maintenance_message=None if maintenance is None or spec.maintenance_message else maintenance.message,
@@ -200,7 +203,7 @@ def _defaults(bot: _Bot) -> ChatbotDefaults:
         app=app_defaults(bot.chatbot, app_config(bot.chatbot, bot.language)),
         exposure=route_defaults(bot.chatbot, bot.route),
         access=None if spec.access and spec.access.mode else AccessDefaults(mode="Public"),
-        limits=Limits(**open_limits) if open_limits else None,
+        limits=limits_defaults(bot.chatbot, bot.platform),
         conversations=None if spec.conversations else ConversationsDefaults(retention_days=_retention_days(bot)),
         scaling=scaling_defaults(bot.chatbot, bot.platform),
         resources=None if spec.resources else bot.platform.resources,
@@ -212,8 +215,8 @@ def _config(bot: _Bot) -> RuntimeConfig:
     spec, metadata = bot.chatbot.spec, bot.chatbot.metadata
     access = access_config(bot.chatbot, bot.language)
     return RuntimeConfig(
-        # A reader that knows no `access` would let everybody in.
-        schema_version=1 if access.mode == "Public" else 2,
+        # A reader that knows no `access` would let everybody in, and one that knows no `budget` spend all it can.
+        schema_version=3 if spec.budget else 1 if access.mode == "Public" else 2,
         access=access,
         origins=origins_config(bot.chatbot),
         bot=BotIdentity(name=metadata.name, namespace=metadata.namespace, uid=metadata.uid),
@@ -225,18 +228,30 @@ def _config(bot: _Bot) -> RuntimeConfig:
             **_choice(spec.model, bot.provider),
             fallbacks=tuple(ModelChoice(**_choice(each, provider)) for each, provider in bot.fallbacks),
         ),
-        providers={name: provider_config(provider) for name, provider in bot.providers.items()},
+        providers={name: _provider(provider, bot) for name, provider in bot.providers.items()},
         plugins=tuple(plugin.config for plugin in bot.plugins),
         functions=tuple(sorted(spec.functions)),
         api_connections={each.metadata.name: api_connection_config(each) for each in bot.api_connections},
         app=app_config(bot.chatbot, bot.language),
         hosts=bot.route.hosts,
-        limits=_limits(bot),
+        limits=limits_config(bot.chatbot, bot.platform),
+        budget=spec.budget,
+        serving=serving_config(bot.platform),
         store=store_config(bot.store) if bot.store else None,
         conversations=ConversationsConfig(retention_days=_retention_days(bot)),
         status_tokens=bot.platform.status_tokens,
         maintenance=_maintenance(bot),
     )
+
+
+def _provider(provider: Provider, bot: _Bot) -> ProviderConfig:
+    """Return the config of a Provider, with the prices of those of its models that the bot may use."""
+    config = provider_config(provider)
+    if config.type == "Demo":
+        return config
+    models = sorted(model for used, model in bot.reachable if used.metadata.name == config.name)
+    known = {model: prices for model in models if (prices := prices_of(provider, model, bot.prices))}
+    return config.model_copy(update={"prices": known})
 
 
 def _choice(model: ModelParameters, provider: Provider | None) -> dict[str, Any]:
@@ -260,12 +275,6 @@ def _maintenance(bot: _Bot) -> MaintenanceConfig | None:
     if spec.state != "Maintenance":
         return None
     return MaintenanceConfig(message=spec.maintenance_message or languages.maintenance(bot.language))
-
-
-def _limits(bot: _Bot) -> LimitsConfig:
-    own = bot.chatbot.spec.limits or Limits()
-    chosen = {name: getattr(own, name) for name in PlatformLimits.model_fields if getattr(own, name) is not None}
-    return LimitsConfig(**(bot.platform.limits.model_dump() | chosen))
 
 
 def _too_large(config: RuntimeConfig, document: bytes, good_bytes: int, most_bytes: int) -> Problem | None:

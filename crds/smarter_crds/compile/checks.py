@@ -10,6 +10,7 @@ from smarter_crds.chatbot import Chatbot, ModelParameters
 from smarter_crds.compile.access import identity_problems
 from smarter_crds.compile.allowed import forbidden
 from smarter_crds.compile.model import Platform, References
+from smarter_crds.compile.prices import prices_of
 from smarter_crds.compile.problems import Problem
 from smarter_crds.compile.providers import (
     IGNORED_PARAMETERS,
@@ -18,6 +19,7 @@ from smarter_crds.compile.providers import (
     find_provider,
     needs_langchain,
 )
+from smarter_crds.compile.resolve import reachable
 from smarter_crds.compile.stores import find_store
 from smarter_crds.compile.support import CHATBOT, unsupported
 from smarter_crds.compile.workload import pods_without_store
@@ -38,6 +40,21 @@ def store_is_known(chatbot: Chatbot, references: References, platform: Platform)
     store = find_store(chatbot, references)
     if isinstance(store, Problem):
         yield store
+
+
+def budgets_are_kept(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
+    if chatbot.spec.budget is None:
+        return
+    if chatbot.spec.store_ref is None and not platform.embedded_budgets:
+        text = "A budget needs a store that outlives the pod; name one in `spec.storeRef`, or remove `spec.budget`."
+        yield Problem("StoreRequired", text)
+    for provider, model in reachable(chatbot, references):
+        if not prices_of(provider, model, references.prices):
+            yield Problem(
+                "PriceUnknown",
+                f"`spec.budget` cannot be kept, for nobody knows what model {model!r} of Provider "
+                f"{provider.metadata.name!r} costs; set `spec.prices.input` and `spec.prices.output` of the Provider.",
+            )
 
 
 def the_platform_allows_it(chatbot: Chatbot, references: References, platform: Platform) -> Iterator[Problem]:
@@ -151,6 +168,7 @@ CHECKS: tuple[Check, ...] = (
     nothing_unsupported_is_set,
     one_pod_without_store,
     store_is_known,
+    budgets_are_kept,
     the_platform_allows_it,
     public_bots_have_a_token_limit,
     identities_can_be_verified,

@@ -12,10 +12,11 @@ from smarter_crds.base import ApiModel
 from smarter_crds.chatbot import RetentionDays, State
 from smarter_crds.chatbot_status import BotPluginStatus, ChatbotDefaults
 from smarter_crds.compile.allowed import Allowed
+from smarter_crds.compile.prices import PriceTable
 from smarter_crds.compile.problems import Problem
 from smarter_crds.exposure import CertificateMode, ExposureType, GatewayRef, IssuerRef
-from smarter_crds.fields import Host, ObjectName, Sha256
-from smarter_crds.limits import AnswerSeconds, Characters, SelectedPlugins, Tokens, ToolCalls
+from smarter_crds.fields import Cidr, Host, ObjectName, SetOf, Sha256
+from smarter_crds.limits import AnswerSeconds, Characters, Concurrent, Requests, SelectedPlugins, Tokens, ToolCalls
 from smarter_crds.plugin import Plugin
 from smarter_crds.provider import Provider
 from smarter_crds.runtime_config import RuntimeConfig
@@ -32,6 +33,10 @@ class PlatformLimits(ApiModel):
 
     tokens_per_day: Tokens | None = None
     """Tokens in and out per day (UTC); None: every Public bot must set its own."""
+    requests_per_minute: Requests | None = None
+    """Of a whole bot; None: not limited, like the next two."""
+    requests_per_minute_per_client: Requests | None = None
+    concurrent_per_client: Concurrent | None = None
     max_prompt_characters: Characters = 8000
     max_tool_calls_per_turn: ToolCalls = 8
     max_selected_plugins: SelectedPlugins = 8
@@ -64,6 +69,14 @@ class Platform(ApiModel):
     """SHA-256 of the tokens that open `/usage` and `/conversations` at the status port of every bot's pods."""
     target_in_flight: int = Field(8, ge=1, le=10_000)
     """Answers under way per pod at which a bot with autoscaling that sets no target gets another pod."""
+    trusted_proxies: SetOf[Cidr] = ()
+    """Networks of the Ingress controllers and load balancers, whose `X-Forwarded-For` is believed."""
+    sessions_per_minute: Requests = 60
+    """Sessions for visitors from one network, of each bot."""
+    max_streams: Requests = 200
+    """Answers being made in one pod at the same time."""
+    embedded_budgets: bool = False
+    """Whether a budget may be counted in the pod, which forgets it: for a bot that is tried on somebody's machine."""
     allowed: Allowed = Allowed()
     """What users may add to pods and routes."""
     langchain_image: str = ""
@@ -84,6 +97,8 @@ class References:
     sql_connections: Mapping[str, SqlConnection | Problem] = field(default_factory=dict)
     api_connections: Mapping[str, ApiConnection | Problem] = field(default_factory=dict)
     stores: Mapping[str, Store | Problem] = field(default_factory=dict)
+    prices: PriceTable = field(default_factory=PriceTable)
+    """Prices of models; by default none is known."""
     good_config_bytes: int = 0
     """Size of the compressed config that pods have confirmed last."""
 

@@ -49,6 +49,20 @@ def fallback_providers(chatbot: Chatbot, references: References) -> Iterator[tup
             yield fallback, provider
 
 
+def reachable(chatbot: Chatbot, references: References) -> list[tuple[Provider, str]]:
+    """Return every model that may answer, with its Provider: the bot's, those that step in, and those of plugins."""
+    own = bot_provider(chatbot, references)
+    found = [(own, chatbot.spec.model.name or default_model(own))] if own else []
+    for fallback, provider in fallback_providers(chatbot, references):
+        found.append((provider, fallback.name or default_model(provider)))
+    for plugin in resolve_plugins(chatbot, references):
+        used = plugin.provider or own if isinstance(plugin, Resolved) else None
+        if isinstance(plugin, Resolved) and used and plugin.config.model.name:
+            found.append((used, plugin.config.model.name))
+    named = [(provider, model) for provider, model in found if model]
+    return list({(provider.metadata.name, model): (provider, model) for provider, model in named}.values())
+
+
 def _resolve(name: str, chatbot: Chatbot, references: References) -> Resolved | Problem:
     plugin = references.plugins.get(name)
     if plugin is None:

@@ -19,6 +19,8 @@ from smarter_runtime.conversations.talk import HEADER, LEASE_SECONDS, Talk, new_
 from smarter_runtime.endpoints.body import json_body
 from smarter_runtime.events import ToolCall
 from smarter_runtime.inbound import Ask, Reader
+from smarter_runtime.limits.limiter import Admitted
+from smarter_runtime.limits.lines import Asker
 from smarter_runtime.plan import Begun, Confirmed, Plan, plan
 from smarter_runtime.repeats import Once, RepeatableResponse, once
 from smarter_runtime.services import Services
@@ -55,14 +57,29 @@ class Asking:
         return RepeatableResponse(self.services, self.request, self.once, new)
 
     async def _job(self, form: AnswerFormat) -> Job:
+        limits, origin = self.services.limits, self.services.origin(self.request, self.bot)
+        # What a person confirmed is read before anything is counted: a confirmation that is not good costs nothing.
         confirmations = self.services.confirmations
         confirmed = tuple(confirmations.read(token, self.bot, self.owner) for token in self.ask.confirm)
-        self.services.tokens.check(self.bot.config.limits.tokens_per_day)
+        admitted = await limits.admit(self.bot.config, Asker(self.caller.id, self.caller.key, origin))
+        try:
+            return await self._admitted_job(form, confirmed, admitted)
+        except BaseException:
+            limits.release(admitted)
+            raise
+
+    async def _admitted_job(self, form: AnswerFormat, confirmed: tuple[Confirmed, ...], admitted: Admitted) -> Job:
         talk = await self._talk(form.id)
         planning = self._plan(talk, confirmed)
-        chosen = await planning if talk is None else await talk.guarded(planning)
-        key = self.caller.key.uid if self.caller.key else ""
-        return Job(plan=chosen, form=form, stream=self.ask.stream, owner=self.owner, key=key, talk=talk)
+        return Job(
+            plan=await planning if talk is None else await talk.guarded(planning),
+            form=form,
+            stream=self.ask.stream,
+            owner=self.owner,
+            key=self.caller.key,
+            talk=talk,
+            admitted=admitted,
+        )
 
     async def _talk(self, answer_id: str) -> Talk | None:
         """Begin a turn of the stored conversation that the request names; None: it names none."""

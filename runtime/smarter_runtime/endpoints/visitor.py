@@ -66,6 +66,7 @@ async def session(request: Request) -> Response:
     scheme = checked_origin(request.headers.get("origin"), host, bot.config.hosts, bot.config.origins.allowed)
     check_visitors_are_let_in(bot)
     body = await json_body(request, services.settings)
+    await services.limits.admit_session(bot.config, services.origin(request, bot))
     is_https = scheme == "https"
     who = await _identity(body.value, services, bot)
     visitor = known_or_new(request.cookies.get(SECURE_COOKIE if is_https else COOKIE), who)

@@ -7,10 +7,10 @@ from smarter_crds.store_config import StoreConfig
 from smarter_runtime.secret_files import SecretFiles, SecretMissing
 from smarter_runtime.tls import ServerNameContext, tls_context, tls_files
 
-CONNECT_SECONDS = 2.0
+CONNECT_SECONDS = 3.0
 """How long a connection may take, encryption and login included."""
 
-COMMAND_SECONDS = 2.0
+COMMAND_SECONDS = 3.0
 """How long a Store may take for one thing: an answer waits for it."""
 
 

@@ -8,7 +8,16 @@ from smarter_runtime.network import AddressRefused
 from smarter_runtime.secret_files import SecretMissing
 
 # A connection that broke, and servers that start or end.
-_GONE = ("ConnectionError", "ConnectionDoesNotExistError", "InterfaceError", "08", "57P", "LOADING", "BusyLoadingError")
+_GONE = (
+    "ConnectionError",
+    "ConnectionDoesNotExistError",
+    "InterfaceError",
+    "InternalClientError",
+    "08",
+    "57P",
+    "LOADING",
+    "BusyLoadingError",
+)
 _BY_CODE = {
     "AuthenticationError": ("StoreLoginRefused", "it refuses user or password."),
     "NoPermissionError": ("StoreLoginRefused", "the user may not do what is needed."),

@@ -8,7 +8,12 @@ import asyncpg
 from smarter_runtime.network import dialable
 from smarter_runtime.stores.access import COMMAND_SECONDS, CONNECT_SECONDS, Access
 
-ERRORS: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError)
+ERRORS: tuple[type[Exception], ...] = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    # Of a connection that breaks while it is lent.
+    asyncpg.InternalClientError,
+)
 MAX_CONNECTIONS = 8
 IDLE_SECONDS = 300.0
 
