@@ -1,6 +1,7 @@
 """Usage records: one for each answer, whatever becomes of it."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,11 @@ from runtime.support import (
 )
 from smarter_crds.runtime_config import BotIdentity, LimitsConfig
 from smarter_crds.usage import ToolUsage, UsageRecord
+from smarter_runtime.metrics import Metrics
+from smarter_runtime.usage import Entry
 from smarter_runtime.usage.recorder import Recorder
 from smarter_runtime.usage.sqlite import SqliteUsage
+from support.virtual_time import virtual_time
 
 COUNTED = {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 4}}
 CUT = stream(lines(delta(content="So"), delta("length"), {"choices": [], "usage": COUNTED}))
@@ -188,3 +192,25 @@ async def test_no_answer_fails_because_it_cannot_be_recorded_and_the_record_come
         usage.is_broken = False
         await recorder.close()
         assert [record.status for record in records(bot.services)] == ["Complete"]
+
+
+class SlowUsage(SqliteUsage):
+    """A store that writes when it is told to."""
+
+    def __init__(self) -> None:
+        self.write: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def submit(self, entries: Sequence[Entry]) -> asyncio.Future[None]:
+        return self.write
+
+
+@virtual_time
+async def test_the_end_waits_for_a_write_that_has_taken_longer_than_its_answer() -> None:
+    usage = SlowUsage()
+    recorder = Recorder(usage, Metrics())
+    await recorder.end(UsageRecord(id="a", bot=BotIdentity(name="b", namespace="n", uid="u"), started_at=NOW))
+    closing = asyncio.create_task(recorder.close())
+    await asyncio.sleep(5)
+    assert not closing.done()
+    usage.write.set_result(None)
+    await closing

@@ -16,6 +16,8 @@ GATHER_SECONDS = 0.05
 AGAIN_SECONDS = 1.0
 WAIT_SECONDS = 1.0
 """How long the end of an answer may wait until it is noted."""
+CLOSE_SECONDS = 10.0
+"""How long the end of the process may wait until everything is noted."""
 MOST_WAITING = 10_000
 """Records held in memory while nothing can be written; the oldest are lost beyond it."""
 
@@ -27,6 +29,7 @@ class Recorder:
         self._usage = usage
         self._metrics = metrics
         self._waiting: dict[str, Entry] = {}
+        self._writing: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.written = asyncio.Event()
         """Set whenever something was written."""
@@ -43,11 +46,13 @@ class Recorder:
         await asyncio.wait([self._flush()], timeout=WAIT_SECONDS)
 
     async def close(self) -> None:
-        """Write what waits."""
+        """Write what waits, and see the end of what is being written."""
+        if self._waiting:
+            self._flush()
+        if self._writing:
+            await asyncio.wait(self._writing, timeout=CLOSE_SECONDS)
         if self._timer is not None:
             self._timer.cancel()
-        if self._waiting:
-            await asyncio.wait([self._flush()], timeout=WAIT_SECONDS)
 
     def _flush_after(self, seconds: float) -> None:
         if self._timer is None:
@@ -63,10 +68,12 @@ class Recorder:
         except sqlite3.Error as error:
             future = asyncio.get_running_loop().create_future()
             future.set_exception(error)
+        self._writing.add(future)
         future.add_done_callback(lambda done: self._flushed(batch, done))
         return future
 
     def _flushed(self, batch: dict[str, Entry], done: asyncio.Future[None]) -> None:
+        self._writing.discard(done)
         error = None if done.cancelled() else done.exception()
         if error is None:
             self.written.set()
