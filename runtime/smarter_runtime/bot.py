@@ -1,5 +1,6 @@
 """One bot, made ready from its config: checked whole, nothing left to parse when a request comes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo

@@ -91,6 +91,11 @@ def nested(depth: int) -> Any:
         pytest.param(
             chatbot(scaling={"type": "Fixed", "replicas": 3}), "need a store", id="pods-without-a-shared-store"
         ),
+        pytest.param(
+            chatbot(budget={"amount": "1", "currency": "USD", "period": "Month"}),
+            "A budget needs a store that outlives the pod",
+            id="a-budget-without-a-store",
+        ),
         pytest.param(chatbot("x" * 60), "at most 52 characters", id="a-name-too-long"),
     ],
 )
@@ -118,9 +123,6 @@ def test_what_can_never_work_is_denied_with_the_sentence(manifest: Manifest, sai
         pytest.param(chatbot(exposure=exposed(mode="Disabled")), "served without TLS", id="no-tls"),
         pytest.param(chatbot(runtime={"image": "ghcr.io/acme/bot"}), "no fixed version", id="image-without-a-tag"),
         pytest.param(chatbot(runtime={"image": "host:5000/bot:latest"}), "no fixed version", id="image-latest"),
-        pytest.param(
-            chatbot(budget={"amount": "1", "currency": "USD", "period": "Month"}), "`spec.budget`", id="budget"
-        ),
         pytest.param(chatbot(timeZone="Europe/Madird"), "'Europe/Madrid'", id="unknown-time-zone"),
         pytest.param(
             chatbot(model={"providerRef": {"name": "demo"}, "temperature": 1}),

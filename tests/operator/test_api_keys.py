@@ -378,7 +378,7 @@ def _listed(*names: str) -> dict[str, Any]:
             ("True", "Accepted"), ("True", "Ready"), id="one-digest-expired",
         ),
         pytest.param(
-            {"limits": {"tokensPerDay": 5}}, ("False", "NotSupported"), ("False", "NotSupported"), id="limits"
+            {"limits": {"tokensPerDay": 5}}, ("True", "Accepted"), ("True", "Ready"), id="limits"
         ),
         pytest.param({"expiresAt": "2026-11-22T11:00:00"}, ("False", "Invalid"), ("False", "Invalid"), id="no-zone"),
     ],
