@@ -51,7 +51,7 @@ test: check test-servers ## Everything: checks, real databases, the real API ser
 	@$(SUITE) tests/e2e
 
 .PHONY: test-servers
-test-servers: setup ## The tests against PostgreSQL and Redis; root installs what is missing
+test-servers: setup ## The tests against PostgreSQL, MariaDB, Redis and OpenSSH; root installs what is missing
 	@python -m smarter_cluster prepare-servers
 	@$(SUITE) -n auto --dist loadfile tests/servers
 

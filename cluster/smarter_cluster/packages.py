@@ -38,6 +38,8 @@ BROWSER = (Requirement("chromium", "chromium"),)
 SERVERS = (
     Requirement("/usr/lib/postgresql/*/bin/postgres", "postgresql"),
     Requirement("redis-server", "redis-server"),
+    Requirement("mariadbd", "mariadb-server"),
+    Requirement("/usr/sbin/sshd", "openssh-server"),
 )
 
 Install = Callable[[Sequence[str]], object]

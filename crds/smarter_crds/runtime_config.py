@@ -20,6 +20,7 @@ from smarter_crds.api_config import ApiConfig, ApiConnectionConfig
 from smarter_crds.base import ApiModel
 from smarter_crds.limits import Budget, LimitMode
 from smarter_crds.price_config import ModelPrices
+from smarter_crds.sql_config import SqlConfig, SqlConnectionConfig
 from smarter_crds.store_config import StoreConfig
 from smarter_crds.tool_config import ParameterConfig, unused_members
 
@@ -167,6 +168,7 @@ class PluginConfig(ApiModel):
     result_max_characters: int = 16000
     static: StaticConfig | None = None
     api: ApiConfig | None = None
+    sql: SqlConfig | None = None
     parameters: tuple[ParameterConfig, ...] = ()
     """What the tool is given, by the model or by a claim; a Static plugin's one parameter is not among them."""
     side_effects: Literal["None", "Write"] = "None"
@@ -255,6 +257,7 @@ class RuntimeConfig(ApiModel):
     providers: dict[str, ProviderConfig]
     plugins: tuple[PluginConfig, ...] = ()
     """In the order of the Chatbot's spec: the earlier wins."""
+    sql_connections: dict[str, SqlConnectionConfig] = Field(default_factory=dict)
     functions: tuple[FunctionName, ...] = ()
     """Built-in tools, offered every turn."""
     api_connections: dict[str, ApiConnectionConfig] = Field(default_factory=dict)
@@ -325,7 +328,16 @@ def to_json(config: RuntimeConfig) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
-_UNUSED = ("functions", "api_connections", "access", "origins", "serving", "conversations", "status_tokens")
+_UNUSED = (
+    "functions",
+    "api_connections",
+    "sql_connections",
+    "access",
+    "origins",
+    "serving",
+    "conversations",
+    "status_tokens",
+)
 
 
 def _tidy(written: dict[str, Any], plugin: PluginConfig) -> None:

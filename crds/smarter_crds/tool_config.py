@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from smarter_crds.base import ApiModel
+from smarter_crds.connection_config import CredentialsConfig
 
 ParameterTypeName = Literal["String", "Integer", "Number", "Boolean", "Array", "Object"]
 
@@ -22,13 +23,6 @@ class ParameterConfig(ApiModel):
     """Claim of the signed identity that gives the value; empty: the model gives it."""
 
 
-class CredentialsConfig(ApiModel):
-    """Who to log in as: two files below the pod's secrets folder."""
-
-    username_file: str
-    password_file: str
-
-
 class ProxyConfig(ApiModel):
     """A proxy through which a connection is made."""
 
@@ -41,4 +35,10 @@ def unused_members(plugin: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name, default in _SAYS_NOTHING.items() if name in plugin and plugin[name] == default)
 
 
-_SAYS_NOTHING: Mapping[str, Any] = {"parameters": [], "sideEffects": "None", "confirm": "Never", "api": None}
+_SAYS_NOTHING: Mapping[str, Any] = {
+    "parameters": [],
+    "sideEffects": "None",
+    "confirm": "Never",
+    "api": None,
+    "sql": None,
+}

@@ -1,12 +1,15 @@
 """The status of everything that Chatbots refer to: whether it is usable, and how many use it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from smarter_crds.compile import Judgement, judge
+from smarter_crds.api_connection import ApiConnection
+from smarter_crds.compile import Judgement, Problem, check_connected, judge, parse
+from smarter_crds.plugin import Plugin
 from smarter_crds.runtime_config import RuntimeProblem
+from smarter_crds.sql_connection import SqlConnection
 from smarter_operator.cache import Cache, references_of
 from smarter_operator.cluster import Manifest
 from smarter_operator.findings import Verdict
@@ -16,7 +19,10 @@ from smarter_operator.reporting import UseReporter
 from smarter_operator.status import dated
 
 _TYPE_FIELDS = {PLUGIN.name: "type", PROVIDER.name: "type", STORE.name: "type", SQL_CONNECTION.name: "engine"}
-_CONNECTIONS = (SQL_CONNECTION.name, API_CONNECTION.name)
+_CONNECTIONS: Mapping[str, type[SqlConnection | ApiConnection]] = {
+    SQL_CONNECTION.name: SqlConnection,
+    API_CONNECTION.name: ApiConnection,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +76,7 @@ class ReferenceReconciler:
             status, _, message = accepted(judge(kind_name, raw))
             if status != "True":
                 return "False", "ConnectionNotAccepted", f"{kind_name} {name!r} is not accepted: {message}"
-            return "True", "Resolved", f"{kind_name} {name!r} is there and accepted."
+            return _suited(plugin, kind_name, raw)
         return "True", "NoneNeeded", "The Plugin needs no connection."
 
     def _ready(self, kind: Kind, raw: Manifest) -> Verdict:
@@ -104,6 +110,15 @@ class ReferenceReconciler:
         for user in self.cache.users(kind, namespace, name):
             pods = self.cache.children(POD, *user).values()
             yield from (pod for pod in pods if "deletionTimestamp" not in pod["metadata"])
+
+
+def _suited(plugin: Manifest, kind_name: str, connection: Manifest) -> Verdict:
+    """Judge the Plugin once more, now that it is known what it asks."""
+    parsed, found = parse(Plugin, plugin), parse(_CONNECTIONS[kind_name], connection)
+    if not isinstance(parsed, Problem) and not isinstance(found, Problem):
+        for problem in check_connected(parsed, found):
+            return "False", problem.reason, problem.message
+    return "True", "Resolved", f"{kind_name} {connection['metadata']['name']!r} is there and accepted."
 
 
 def accepted(judgement: Judgement) -> Verdict:

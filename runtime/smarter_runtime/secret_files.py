@@ -1,5 +1,6 @@
 """The mounted Secrets as files: read when they are needed, and again when they have changed."""
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ class SecretFiles:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._digests: dict[str, tuple[FileVersion, str]] = {}
 
     def path(self, name: str) -> Path:
         """Return where the file `name` is.
@@ -46,3 +48,18 @@ class SecretFiles:
     def versions(self, names: Iterable[str]) -> tuple[FileVersion, ...]:
         """Return what changes when one of the files does."""
         return tuple(file_version(self._directory / name) for name in names)
+
+    def state(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return what changes when what one of the files holds does."""
+        return tuple(self._digest(name) for name in names)
+
+    def _digest(self, name: str) -> str:
+        # Kubernetes writes all files of a volume anew when one of them changes.
+        version = file_version(self._directory / name)
+        if name not in self._digests or self._digests[name][0] != version:
+            try:
+                content = (self._directory / name).read_bytes()
+            except OSError:
+                content = b""
+            self._digests[name] = version, hashlib.sha256(content).hexdigest()
+        return self._digests[name][1]

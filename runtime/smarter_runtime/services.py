@@ -152,7 +152,12 @@ def _connectors(settings: Settings) -> Connectors:
 
         return ApiConnector(settings.secrets_directory)
 
-    return Connectors({"Api": api})
+    def sql() -> Connector:
+        from smarter_runtime.tools.sql.connector import SqlConnector
+
+        return SqlConnector(settings.secrets_directory)
+
+    return Connectors({"Api": api, "Sql": sql})
 
 
 def _platform(settings: Settings, clock: Callable[[], datetime], connectors: Connectors) -> Platform:

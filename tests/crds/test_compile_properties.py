@@ -182,7 +182,8 @@ def test_a_bot_that_nothing_speaks_against_serves_with_its_sound_plugins_in_orde
 def _is_broken(plugin: Any) -> bool:
     model = plugin.spec.prompt.model if plugin.spec.prompt else None
     asks_elsewhere = model is not None and model.provider_ref is not None and model.provider_ref.name != "openai"
-    return asks_elsewhere or check_plugin(plugin) != ()
+    # There is no connection.
+    return asks_elsewhere or plugin.spec.type == "Sql" or check_plugin(plugin) != ()
 
 
 @given(wild() | tame())
@@ -238,7 +239,7 @@ def test_the_hash_differs_exactly_when_the_document_does(first: Objects, second:
 @settings(deadline=None)
 def test_an_accepted_plugin_can_be_written_as_json(spec: dict[str, Any]) -> None:
     plugin = read(Plugin, "a", spec)
-    if not check_plugin(plugin):
+    if not check_plugin(plugin) and plugin.spec.type == "Static":
         assert json.loads(json.dumps(plugin.spec.static.data, allow_nan=False)) is not None
 
 

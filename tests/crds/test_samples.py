@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 
-from smarter_crds import KINDS, ApiConnection, ApiModel, Chatbot, Plugin, Provider
+from smarter_crds import KINDS, ApiConnection, ApiModel, Chatbot, Plugin, Provider, SqlConnection
 from smarter_crds.base import API_VERSION
 from smarter_crds.compile import Compiled, Platform, PlatformLimits, References, compile_chatbot, judge
 from smarter_crds.exposure import IssuerRef
@@ -58,6 +58,7 @@ def compiled(place: str, provider: str = "") -> Compiled:
         plugins=by_name(Plugin, manifests),
         providers=by_name(Provider, manifests),
         api_connections=by_name(ApiConnection, manifests),
+        sql_connections=by_name(SqlConnection, manifests),
     )
     return compile_chatbot(chatbot, references, PLATFORM)
 

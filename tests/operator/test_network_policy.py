@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from smarter_crds import ApiConnection, Chatbot, Plugin, Provider, Store
+from smarter_crds import ApiConnection, Chatbot, Plugin, Provider, SqlConnection, Store
 from smarter_crds.compile import References, compile_chatbot
 from smarter_operator.resources.network_policy import network_policy
 from smarter_operator.settings import Settings
-from support.manifests import Manifest, api_connection, api_plugin, chatbot, provider, store
+from support.manifests import Manifest, api_connection, api_plugin, chatbot, plugin, provider, store
 
 HTTPS, OTHER = ("TCP", 443), ("TCP", 8443)
 
@@ -224,3 +224,51 @@ def test_further_rules_are_taken_over_in_the_form_in_which_they_are_stored() -> 
     rule = {"to": [{"podSelector": {"matchLabels": {"app": "redis"}}}], "ports": [{"port": 6379}]}
     spec = policy({}, networkPolicy={"extraEgress": [rule, {}]})
     assert spec["egress"][1:] == [{**rule, "ports": [{"protocol": "TCP", "port": 6379}]}, {}]
+
+
+SHOP = {"engine": "PostgreSQL", "host": "db.acme.example", "database": "shop"}
+TUNNEL = {
+    "host": "bastion.acme.example",
+    "username": "bots",
+    "privateKeySecret": {"name": "bastion", "key": "id"},
+    "knownHosts": "bastion.acme.example ssh-ed25519 AAAA",
+}
+
+
+def policy_with_database(**connection: Any) -> dict[str, Any]:
+    """Return the spec of the policy of a bot whose one plugin asks a database."""
+    settings = Settings(runtime_image="runtime:1", namespace="smarter-system")
+    tool = plugin("orders", type="Sql", sql={"connectionRef": {"name": "shop"}, "query": "select 1"})
+    read = SqlConnection.model_validate({"metadata": {"name": "shop"}, "spec": SHOP | connection})
+    references = References(
+        providers={"demo": Provider.model_validate(provider())},
+        plugins={"orders": Plugin.model_validate(tool)},
+        sql_connections={"shop": read},
+    )
+    parsed = Chatbot.model_validate(chatbot(plugins=[{"name": "orders"}]))
+    compiled = compile_chatbot(parsed, references, settings.platform)
+    assert (compiled.problems, compiled.plugin_problems) == ((), ())
+    spec: dict[str, Any] = network_policy(parsed, compiled, settings)["spec"]
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("connection", "address", "port", "expected"),
+    [
+        pytest.param({}, "8.8.8.8", 5432, True, id="the-usual-port"),
+        pytest.param({}, "8.8.8.8", 5433, False, id="another-port"),
+        pytest.param({"port": 6432}, "8.8.8.8", 6432, True, id="a-port-of-its-own"),
+        pytest.param({"engine": "MariaDB"}, "8.8.8.8", 3306, True, id="another-engine"),
+        pytest.param({}, "10.1.2.3", 5432, False, id="a-private-address"),
+        pytest.param({"allowedCIDRs": ["10.0.0.0/8"]}, "10.1.2.3", 5432, True, id="an-allowed-network"),
+        pytest.param({"allowedCIDRs": ["10.0.0.0/8"]}, "10.1.2.3", 22, False, id="an-allowed-network-by-another-port"),
+        pytest.param({"sshTunnel": TUNNEL}, "8.8.8.8", 22, True, id="a-tunnel"),
+        pytest.param({"sshTunnel": TUNNEL}, "8.8.8.8", 5432, False, id="not-what-is-behind-a-tunnel"),
+        pytest.param({"proxy": {"url": "socks5://p.example"}}, "8.8.8.8", 1080, True, id="a-proxy"),
+        pytest.param({"engine": "SQLite", "database": "/data/shop.db"}, "8.8.8.8", 5432, False, id="a-file"),
+    ],
+)
+def test_a_bot_reaches_the_databases_that_its_plugins_ask(
+    connection: dict[str, Any], address: str, port: int, expected: bool
+) -> None:
+    assert lets_out(policy_with_database(**connection), address, ("TCP", port)) == expected

@@ -25,8 +25,10 @@ def connection(kind: str = "SqlConnection", **spec: Any) -> Manifest:
     return {"apiVersion": API, "kind": kind, "metadata": {"name": "shop"}, "spec": made | spec}
 
 
-def sql_plugin(name: str = "orders") -> Manifest:
-    return plugin(name, type="Sql", sql={"connectionRef": {"name": "shop"}, "query": "select 1"})
+def sql_plugin(name: str = "orders", query: str = "select 1") -> Manifest:
+    made = plugin(name, type="Sql", sql={"connectionRef": {"name": "shop"}, "query": query})
+    del made["spec"]["static"]
+    return made
 
 
 def acme(*manifests: Manifest) -> FakeCluster:
@@ -97,7 +99,10 @@ async def test_a_plugin_says_what_became_of_its_connection() -> None:
         cluster.edit("SqlConnection", "shop", spec=connection()["spec"])
         await harness.settle()
         assert condition(cluster, "Plugin", "orders", "ConnectionResolved") == ("True", "Resolved")
-        assert condition(cluster, "Plugin", "orders", "Ready") == ("False", "NotSupported")
+        assert condition(cluster, "Plugin", "orders", "Ready") == ("True", "Ready")
+        cluster.edit("Plugin", "orders", spec=sql_plugin(query="delete from orders")["spec"])
+        await harness.settle()
+        assert condition(cluster, "Plugin", "orders", "ConnectionResolved") == ("False", "StatementRefused")
 
 
 @virtual_time

@@ -10,7 +10,8 @@ import pytest
 from runtime.api_server import ApiServer, answers, api, auth, calling, plugin, server_tls
 from smarter_cluster.pki import Authority
 from smarter_crds.addresses import networks
-from smarter_crds.tool_config import CredentialsConfig, ProxyConfig
+from smarter_crds.connection_config import CredentialsConfig
+from smarter_crds.tool_config import ProxyConfig
 from smarter_runtime.tools.api.literals import may_be_named
 from support.forward_proxy import http_proxy, socks_proxy
 

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.mariadb import MariaDB, running_mariadb
 from support.postgresql import PostgreSQL, running_postgresql
 from support.redis_server import Redis, running_redis
+from support.ssh_server import SshServer, running_ssh_server
 
 
 @pytest.fixture(scope="session")
@@ -17,4 +19,16 @@ def postgresql() -> Iterator[PostgreSQL]:
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[Redis]:
     with running_redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    with running_mariadb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ssh_server() -> Iterator[SshServer]:
+    with running_ssh_server() as server:
         yield server

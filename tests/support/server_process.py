@@ -50,6 +50,11 @@ class ServerProcess:
             self._process.send_signal(how or self._ends_by)
         self._process.wait(SECONDS_TO_END)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def signal(self, which: signal.Signals) -> None:
         """Send a signal, as SIGSTOP to a server that is to hang."""
         assert self._process is not None

@@ -2,6 +2,7 @@
 
 from smarter_crds.compile.allowed import Allowed
 from smarter_crds.compile.chatbot import compile_chatbot
+from smarter_crds.compile.connected import check_connected
 from smarter_crds.compile.exposure import default_host
 from smarter_crds.compile.judge import Judgement, judge
 from smarter_crds.compile.keys import check_api_key, expires, is_issued, key_config
@@ -26,6 +27,7 @@ __all__ = [
     "Settled",
     "SnapshotPrices",
     "check_api_key",
+    "check_connected",
     "check_content",
     "check_plugin",
     "check_provider",

@@ -6,8 +6,9 @@ from smarter_crds.api_config import ApiAuthConfig, ApiConnectionConfig
 from smarter_crds.api_connection import ApiConnection, Auth
 from smarter_crds.compile.model import SecretFile
 from smarter_crds.compile.secret_files import credentials_files
+from smarter_crds.connection_config import CredentialsConfig
 from smarter_crds.references import Proxy, SecretKeyRef
-from smarter_crds.tool_config import CredentialsConfig, ProxyConfig
+from smarter_crds.tool_config import ProxyConfig
 
 DEFAULT_CONNECT_SECONDS = 5
 

@@ -32,6 +32,7 @@ from smarter_crds.compile.providers import (
     provider_warnings,
 )
 from smarter_crds.compile.resolve import Resolved, bot_provider, fallback_providers, reachable, resolve_plugins
+from smarter_crds.compile.sql_connections import sql_connection_config, sql_connection_secrets
 from smarter_crds.compile.stores import find_store, store_config, store_secrets
 from smarter_crds.compile.workload import pod_template_defaults, scaling_defaults, workload, workload_warnings
 from smarter_crds.provider import Provider
@@ -48,6 +49,7 @@ from smarter_crds.runtime_config import (
     packed_size,
     to_json,
 )
+from smarter_crds.sql_connection import SqlConnection
 from smarter_crds.store import Store
 
 
@@ -95,6 +97,12 @@ class _Bot:
         found = {each.metadata.name: each for each in used if isinstance(each, ApiConnection)}
         return tuple(found[name] for name in sorted(found))
 
+    @property
+    def sql_connections(self) -> dict[str, SqlConnection]:
+        """The SqlConnections that plugins use, by name."""
+        used = [plugin.connection for plugin in self.plugins]
+        return {each.metadata.name: each for each in used if isinstance(each, SqlConnection)}
+
 
 def compile_chatbot(chatbot: Chatbot, references: References, platform: Platform) -> Compiled:
     """Return the config of `chatbot`, or why it has none; equal input gives equal output."""
@@ -139,6 +147,7 @@ def _refused(bot: _Bot) -> Compiled:
     secrets = {file for provider in bot.providers.values() for file in provider_secrets(provider)}
     secrets |= {file for connection in bot.api_connections for file in api_connection_secrets(connection)}
     secrets |= set(store_secrets(bot.store) if bot.store else ())
+    secrets |= {file for each in bot.sql_connections.values() for file in sql_connection_secrets(each)}
     name = f"{bot.provider.metadata.name}/{bot.model_name}" if bot.provider and bot.model_name else ""
     return Compiled(
         config=None,
@@ -230,6 +239,7 @@ def _config(bot: _Bot) -> RuntimeConfig:
         ),
         providers={name: _provider(provider, bot) for name, provider in bot.providers.items()},
         plugins=tuple(plugin.config for plugin in bot.plugins),
+        sql_connections={name: sql_connection_config(each) for name, each in bot.sql_connections.items()},
         functions=tuple(sorted(spec.functions)),
         api_connections={each.metadata.name: api_connection_config(each) for each in bot.api_connections},
         app=app_config(bot.chatbot, bot.language),

@@ -30,6 +30,11 @@ def check_sql_connection(connection: SqlConnection) -> tuple[Problem, ...]:
         return ()
     host = spec.host or ""
     found = list(address_problems("spec.host", host, spec.allowed_cidrs)) if _is_dialled_from_the_pod(spec) else []
+    if spec.engine == "SQLServer" and spec.tls and spec.tls.mode == "Required":
+        text = (
+            "`spec.tls.mode: Required` cannot be had with engine `SQLServer`; use `VerifyCA` with `spec.tls.caSecret`."
+        )
+        found.append(Problem("TlsModeNotSupported", text))
     if spec.ssh_tunnel and spec.proxy:
         text = "`spec.sshTunnel` and `spec.proxy` are two ways to the same database; remove one."
         found.append(Problem("TunnelAndProxy", text))
@@ -50,6 +55,8 @@ def sql_connection_warnings(connection: SqlConnection) -> Iterator[str]:
                 alias = type(spec).model_fields[name].alias
                 yield f"`spec.{alias}` has no effect with engine `SQLite`, which is a file."
         return
+    if spec.engine == "SQLServer" and spec.tls and spec.tls.client_cert_secret:
+        yield "`spec.tls.clientCertSecret` has no effect with engine `SQLServer`."
     yield from _tls_warnings(spec.tls)
 
 

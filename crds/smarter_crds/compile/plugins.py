@@ -9,6 +9,7 @@ from smarter_crds.compile.free_form import canonical, check_free_form
 from smarter_crds.compile.parameters import changes_something, check_parameters, parameter_configs, parameter_warnings
 from smarter_crds.compile.problems import Problem
 from smarter_crds.compile.providers import default_model
+from smarter_crds.compile.sql_connections import sql_config
 from smarter_crds.compile.support import PLUGIN, unsupported
 from smarter_crds.plugin import Plugin, PromptModel
 from smarter_crds.provider import Provider
@@ -67,6 +68,7 @@ def plugin_config(plugin: Plugin, provider: Provider | None, bot_provider: str) 
         result_max_characters=spec.result_max_characters or _DEFAULT_RESULT_CHARACTERS,
         static=StaticConfig(data=spec.static.data or {}) if spec.type == "Static" and spec.static else None,
         api=api_config(spec.api) if spec.type == "Api" and spec.api else None,
+        sql=sql_config(spec.sql) if spec.type == "Sql" and spec.sql else None,
         parameters=parameter_configs(plugin),
         side_effects="Write" if changes_something(plugin) else "None",
         confirm=spec.confirm or "Never",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from smarter_crds.api_connection import ApiConnection
 from smarter_crds.chatbot import Chatbot, ModelParameters
-from smarter_crds.compile.connected import Connection, find_connection
+from smarter_crds.compile.connected import Connection, check_connected, connected_warnings, find_connection
 from smarter_crds.compile.model import References
 from smarter_crds.compile.plugins import check_plugin, plugin_config, plugin_warnings
 from smarter_crds.compile.problems import Problem, first_message
@@ -80,9 +80,12 @@ def _resolve(name: str, chatbot: Chatbot, references: References) -> Resolved | 
         return provider
     if isinstance(connection, Problem):
         return connection
+    if said := first_message(check_connected(plugin, connection)):
+        return Problem("PluginNotAccepted", f"Plugin {name!r} is not accepted: {said}")
     used = provider or bot_provider(chatbot, references)
     config = plugin_config(plugin, provider, chatbot.spec.model.provider_ref.name)
-    return Resolved(config, provider, connection, tuple(_warnings(plugin, connection, provider, used)))
+    warnings = (*_warnings(plugin, connection, provider, used), *connected_warnings(plugin, connection))
+    return Resolved(config, provider, connection, warnings)
 
 
 def _named_provider(plugin: Plugin, references: References, namespace: str) -> Provider | Problem | None:

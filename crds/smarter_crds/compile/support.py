@@ -168,11 +168,17 @@ PLUGIN: Mapping[str, Support] = {
     "sideEffects": YES,
     "confirm": YES,
     "resultMaxCharacters": YES,
-    "type": only("Static", "Api"),
+    "type": only("Static", "Sql", "Api"),
     "static": YES,
     "static.data": YES,
     "static.dataFrom": NO,
-    "sql": NO,
+    "sql": YES,
+    "sql.connectionRef": YES,
+    "sql.connectionRef.name": YES,
+    "sql.query": YES,
+    **{f"sql.{path}": YES for path in _PARAMETERS},
+    "sql.maxRows": YES,
+    "sql.timeoutSeconds": YES,
     "api": YES,
     "api.connectionRef": YES,
     "api.connectionRef.name": YES,
@@ -267,9 +273,7 @@ API_CONNECTION = _all(
 
 STORE = _all("type", "host", "port", "database", *_credentials("credentialsSecret"), *_TLS, "allowedCIDRs")
 
-NOTES: Mapping[str, str] = {
-    "SqlConnection": "It is checked and reported on; Plugins of type `Sql`, which would use it, do not work yet.",
-}
+NOTES: Mapping[str, str] = {}
 """What holds for a kind beyond its fields."""
 
 API_KEY: Mapping[str, Support] = {

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from smarter_crds.chatbot import Chatbot
 from smarter_crds.compile import Compiled
 from smarter_crds.runtime_config import API_PORT, STATUS_PORT, RuntimeConfig
+from smarter_crds.sql_config import SqlConnectionConfig
 from smarter_crds.workload import NetworkPolicy
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
@@ -37,6 +38,7 @@ _METADATA = tuple(
 )  # fmt: skip
 
 _HTTPS = 443
+_PORTS = {"https": _HTTPS, "http": 80, "socks5": 1080}
 _DNS = {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}
 _OPERATOR_PODS = {"matchLabels": {"app.kubernetes.io/name": "smarter-operator"}}
 
@@ -71,19 +73,30 @@ def _status_readers(settings: Settings) -> Iterator[Rule]:
 
 
 def _out(config: RuntimeConfig) -> Iterator[Rule]:
-    places = [(port, allowed) for url, allowed in _dialled(config) if (port := _port(url))]
-    public = {*(port for port, _ in places), *([_HTTPS] if "CurrentWeather" in config.functions else [])}
+    dialled = list(_dialled(config))
+    public = {*(port for port, _ in dialled), *([_HTTPS] if "CurrentWeather" in config.functions else [])}
     if public:
         yield {"to": [_public(4), _public(6)], "ports": [_tcp(port) for port in sorted(public)]}
-    # Beside each port only the networks of those who use it.
-    for port in sorted({port for port, _ in places}):
-        opened = {cidr for used, allowed in places if used == port for cidr in allowed}
+    # Beside each port only the networks of those that are reached by it.
+    for port in sorted({port for port, _ in dialled}):
+        opened = {cidr for used, cidrs in dialled if used == port for cidr in cidrs}
         if blocks := [block for network in sorted(map(_plain, opened), key=str) for block in _opened(network)]:
             yield {"to": blocks, "ports": [_tcp(port)]}
 
 
-def _dialled(config: RuntimeConfig) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield the addresses that the bot dials, each with the networks that are allowed for it."""
+def _dialled(config: RuntimeConfig) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield each port that is dialled, with the networks that are open to it beside the public ones."""
+    for url, allowed in _addresses(config):
+        if port := _port(url):
+            yield port, allowed
+    for database in config.sql_connections.values():
+        if port := _database_port(database):
+            yield port, database.allowed_cidrs
+    if config.store:
+        yield config.store.port, config.store.allowed_cidrs
+
+
+def _addresses(config: RuntimeConfig) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield from ((provider.base_url, provider.allowed_cidrs) for provider in config.providers.values())
     if config.access.identity:
         yield config.access.identity.jwks_url, config.access.identity.allowed_cidrs
@@ -91,16 +104,20 @@ def _dialled(config: RuntimeConfig) -> Iterator[tuple[str, tuple[str, ...]]]:
         # Behind a proxy, the API is reached by the proxy alone.
         urls = [connection.proxy.url] if connection.proxy else [connection.base_url, connection.auth.token_url]
         yield from ((url, connection.allowed_cidrs) for url in urls)
-    if config.store:
-        # Only the port is of interest, and a host may be a bare address of IPv6.
-        yield f"tcp://store:{config.store.port}", config.store.allowed_cidrs
+
+
+def _database_port(database: SqlConnectionConfig) -> int | None:
+    """Return the port that the pod itself dials to get to a database; None for a file."""
+    if database.ssh_tunnel:
+        return database.ssh_tunnel.port
+    return _port(database.proxy.url) if database.proxy else database.port or None
 
 
 def _port(url: str) -> int | None:
     """Return the port that `url` dials; None for a Provider that dials nothing, or an address that is none."""
     parts = urlsplit(url)
     try:
-        return parts.port or {"https": _HTTPS, "http": 80, "socks5": 1080}.get(parts.scheme)
+        return parts.port or _PORTS.get(parts.scheme)
     except ValueError:
         return None
 

@@ -1,0 +1,1 @@
+"""Tools that ask a database. Nothing heavy is imported before a database is dialled."""
