@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from smarter_cluster.pki import Authority, Subject
 from support.operator_process import free_port
 from support.postgresql import Role
 from support.server_process import HOST, ServerProcess, certificate, folder, program, run
@@ -37,6 +38,12 @@ class MariaDB:
         self.sql(f"create database {name} character set utf8mb4")
         self.sql(f"create user {name}@'%' identified by '{password}'; grant all privileges on {name}.* to {name}@'%'")
         return Role(name, password, name)
+
+    def client_certificate(self) -> tuple[str, str]:
+        """Return a certificate that the server accepts of a client, and its key."""
+        authority = Authority(self.place / "pki", "Authority of a test")
+        pair = authority.issue("client", Subject(name="client"))
+        return pair.certificate.read_text(), pair.key.read_text()
 
     def reader(self, database: str) -> Role:
         """Make a user who may read the database and nothing else."""

@@ -1,9 +1,9 @@
 """What differs between the kinds of database."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from sqlalchemy import Connection
 
@@ -11,6 +11,24 @@ from smarter_crds.sql_connection import Engine as EngineName
 from smarter_runtime.tls import ServerNameContext
 
 ErrorKind = Literal["login", "database", "timeout", "read_only", "data", "busy", "cut"]
+
+
+class Sendable(Protocol):
+    """A query as drivers take it."""
+
+    @property
+    def marked(self) -> str:
+        """Its text, with a question mark in the place of each parameter."""
+        ...
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The names of the parameters in these places."""
+        ...
+
+
+Found = tuple[tuple[str, ...], Sequence[Sequence[Any]]]
+"""The names of the columns, and rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +57,8 @@ class Engine:
     is_blocking: bool = False
     """Whether the driver knows no event loop and is used in threads."""
     is_file: bool = False
-    streams: bool = True
-    """Whether rows come as they are asked for; else the server is told how many it may send."""
+    fetch: Callable[[Connection, Sendable, Mapping[str, Any], int], Found] | None = None
+    """Sends a query in the driver's own way and returns at most so many rows; `None`: by SQLAlchemy, as a stream."""
     connect: Callable[[Access], Any]
     begin: Callable[[Connection, int, float], None]
     """Begins a transaction that only reads, from which at most so many rows are asked within so many seconds."""

@@ -1,15 +1,16 @@
 """MySQL and MariaDB, by asyncmy: the server prepares the one statement, and parameters travel apart from it."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import asyncmy
 import asyncmy.errors
 from sqlalchemy import Connection, text
+from sqlalchemy.util import await_only
 
-from smarter_runtime.tools.sql.engine import Access, Engine
+from smarter_runtime.tools.sql.engine import Access, Engine, Found, Sendable
 
-PREPARED_STATEMENTS = 32
 _HARMLESS = frozenset({"usage", "select", "show view", "show databases"})
 # How literals end, and what quotes mean, must be what the check of the statement took for granted.
 _MODE = "replace(replace(@@sql_mode, 'ANSI_QUOTES', ''), 'NO_BACKSLASH_ESCAPES', '')"
@@ -27,7 +28,6 @@ async def _connect(access: Access) -> Any:
         ssl=access.tls,
         charset="utf8mb4",
         connect_timeout=max(1, int(access.seconds)),
-        stmt_cache_size=PREPARED_STATEMENTS,
         init_command=f"set session sql_mode = {_MODE}",
     )
 
@@ -36,8 +36,27 @@ def _begin(connection: Connection, max_rows: int, seconds: float) -> None:
     is_mariadb = getattr(connection.dialect, "is_mariadb", False)
     limit = f"max_statement_time = {seconds:g}" if is_mariadb else f"max_execution_time = {int(seconds * 1000)}"
     # Literals, but numbers of our own: these variables take no parameters.
-    connection.exec_driver_sql(f"set session {limit}, session sql_select_limit = {max_rows + 1:d}")
+    # Of the session, too: what ends a transaction by itself, such as DROP, would do its work outside of this one.
+    read_only = "tx_read_only" if is_mariadb else "transaction_read_only"
+    rows = f"sql_select_limit = {max_rows + 1:d}"
+    connection.exec_driver_sql(f"set session {limit}, session {rows}, session {read_only} = 1")
     connection.exec_driver_sql("start transaction read only")
+
+
+def _fetch(connection: Connection, query: Sendable, values: Mapping[str, Any], most: int) -> Found:
+    # SQLAlchemy's way would fall back to a text with the values in it, and to several statements in one, where the
+    # server refuses to prepare.
+    driver = connection.connection.driver_connection
+    return await_only(_prepared(driver, query.marked, [values[name] for name in query.order]))
+
+
+async def _prepared(driver: Any, statement: str, values: list[Any]) -> Found:
+    prepared = await driver.prepare(statement)
+    try:
+        result = await prepared.execute(values)
+    finally:
+        await prepared.close()
+    return tuple(column[0] for column in result.description or ()), result.rows or ()
 
 
 def _power(connection: Connection) -> str:
@@ -58,13 +77,17 @@ def _code(error: BaseException) -> str:
 
 ENGINE = Engine(
     url="mysql+asyncmy://",
-    streams=False,
     connect=_connect,
+    fetch=_fetch,
     begin=_begin,
     power=_power,
     errors=(asyncmy.errors.MySQLError,),
     code=_code,
     kinds={
+        "2003": "cut",
+        "2006": "cut",
+        "2013": "cut",
+        "0": "cut",
         "1045": "login",
         "1044": "login",
         "1698": "login",

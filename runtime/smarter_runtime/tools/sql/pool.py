@@ -1,6 +1,7 @@
 """Connections to one database with one state of its secrets."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -133,6 +134,15 @@ class Pool:
         return access, link
 
     def _fault(self, error: Exception, access: Access, link: Link | None) -> DatabaseFault:
+        if tls := _cause_in_tls(error):
+            return connect_fault(tls, f"{self._config.host}:{self._config.port}")
         if self._kind.is_file or isinstance(error, self._kind.errors):
             return refusal(error, self._kind, self._config, (access.username, access.password))
         return connect_fault(error, f"{self._config.host}:{self._config.port}")
+
+
+def _cause_in_tls(error: BaseException | None) -> ssl.SSLError | None:
+    """Return the failure of encryption that a driver has put another error around."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error

@@ -12,7 +12,7 @@ from smarter_crds.sql_config import SqlConfig
 from smarter_crds.sql_connection import Engine as EngineName
 from smarter_crds.sql_text import Token, tokens
 from smarter_crds.tool_config import ParameterConfig
-from smarter_runtime.tools.sql.engine import Engine
+from smarter_runtime.tools.sql.engine import Engine, Found, Sendable
 
 BATCH_ROWS = 50
 _TYPES: Mapping[str, type[TypeEngine[Any]]] = {"Integer": BigInteger, "Number": Double, "Boolean": Boolean}
@@ -42,6 +42,10 @@ class Query:
         self._config = config
         self._types = {each.name: each.type for each in parameters if each.name in used}
         self._statement = _statement(parts, self._types)
+        self.marked = "".join("?" if each.kind == "parameter" else each.text for each in parts)
+        """The text, with a question mark in the place of each parameter."""
+        self.order = tuple(each.text.removeprefix(":") for each in parts if each.kind == "parameter")
+        """The names of the parameters in these places."""
 
     def values(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is bound; lists and objects are bound as JSON."""
@@ -50,14 +54,18 @@ class Query:
     def ask(self, connection: Connection, engine: Engine, values: Mapping[str, Any]) -> Rows:
         most = self._config.max_rows
         engine.begin(connection, most, self._config.timeout_seconds)
-        if engine.streams:
-            connection.execution_options(stream_results=True, max_row_buffer=BATCH_ROWS)
+        fetch = engine.fetch or self._stream
+        columns, rows = fetch(connection, self, values, most + 1)
+        return Rows(columns, tuple(rows[:most]), len(rows) > most)
+
+    def _stream(self, connection: Connection, query: Sendable, values: Mapping[str, Any], most: int) -> Found:
+        connection.execution_options(stream_results=True, max_row_buffer=BATCH_ROWS)
         result = connection.execute(self._statement, values)
         try:
             rows: list[Sequence[Any]] = []
-            while len(rows) <= most and (batch := result.fetchmany(min(BATCH_ROWS, most + 1 - len(rows)))):
+            while len(rows) < most and (batch := result.fetchmany(min(BATCH_ROWS, most - len(rows)))):
                 rows += batch
-            return Rows(tuple(result.keys()), tuple(rows[:most]), len(rows) > most)
+            return tuple(result.keys()), rows
         finally:
             result.close()
 
