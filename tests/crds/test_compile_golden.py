@@ -60,8 +60,6 @@ def test_broken_plugins_are_reported_and_the_rest_serves() -> None:
         (
             "ConnectionNotFound",
             "ApiConnection 'erp', named by Plugin 'lines', is not in namespace 'acme'; create it, or name another.",
-            "ConnectionNotFound",
-            "SqlConnection 'shop', named by Plugin 'orders', is not in namespace 'acme'; create it, or name another.",
         ),
         (
             "ProviderNotFound",

@@ -57,6 +57,11 @@ def test_a_query_and_its_database_are_in_the_config() -> None:
 def test_everything_that_a_connection_says_is_in_the_config() -> None:
     manifest = changed(full("SqlConnection"), metadata__namespace="acme", spec__proxy=None)
     result = compiled(orders(maxRows=7, timeoutSeconds=9), manifest)
+    ca = SecretFile("acme-ca", "ca.crt", "ca-of-sql-connection-shop")
+    client = SecretFile("shop-client", "bundle.pem", "certificate-of-sql-connection-shop")
+    password = SecretFile("shop-db", "password", "password-of-sql-connection-shop")
+    ssh_key = SecretFile("bastion", "id_ed25519", "ssh-key-of-sql-connection-shop")
+    user = SecretFile("shop-db", "user", "username-of-sql-connection-shop")
     assert result.config is not None
     assert result.config.plugins[0].sql == SqlConfig(connection="shop", query="select 1", max_rows=7, timeout_seconds=9)
     assert result.config.sql_connections["shop"] == SqlConnectionConfig(
@@ -65,39 +70,29 @@ def test_everything_that_a_connection_says_is_in_the_config() -> None:
         host="db.acme.example",
         port=5432,
         database="shop",
-        credentials=CredentialsConfig(
-            username_file="username-of-sql-connection-shop", password_file="password-of-sql-connection-shop"
-        ),
-        tls=TlsConfig(
-            ca_file="ca-of-sql-connection-shop", client_cert_file="client-certificate-of-sql-connection-shop"
-        ),
+        credentials=CredentialsConfig(username_file=user.path, password_file=password.path),
+        tls=TlsConfig(ca_file=ca.path, client_cert_file=client.path),
         ssh_tunnel=SshTunnelConfig(
             host="bastion.acme.example",
             username="bots",
-            private_key_file="ssh-key-of-sql-connection-shop",
+            private_key_file=ssh_key.path,
             known_hosts="bastion.acme.example ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMk",
         ),
         allowed_cidrs=("10.0.0.0/8",),
     )
-    assert result.secrets == (
-        SecretFile("acme-ca", "ca.crt", "ca-of-sql-connection-shop"),
-        SecretFile("shop-client", "bundle.pem", "client-certificate-of-sql-connection-shop"),
-        SecretFile("shop-db", "password", "password-of-sql-connection-shop"),
-        SecretFile("bastion", "id_ed25519", "ssh-key-of-sql-connection-shop"),
-        SecretFile("shop-db", "user", "username-of-sql-connection-shop"),
-    )
+    assert set(result.secrets) == {ca, client, password, ssh_key, user}
 
 
 def test_a_proxy_and_its_user_are_in_the_config() -> None:
     proxy = {"url": "http://proxy.acme.example:3128", "credentialsSecret": {"name": "proxy"}}
     result = compiled(orders(), connection(proxy=proxy))
     assert result.config is not None
-    credentials = CredentialsConfig(
-        username_file="proxy-username-of-sql-connection-shop", password_file="proxy-password-of-sql-connection-shop"
-    )
+    user = SecretFile("proxy", "username", "username-of-proxy-of-sql-connection-shop")
+    password = SecretFile("proxy", "password", "password-of-proxy-of-sql-connection-shop")
+    credentials = CredentialsConfig(username_file=user.path, password_file=password.path)
     expected = ProxyConfig(url="http://proxy.acme.example:3128", credentials=credentials)
     assert result.config.sql_connections["shop"].proxy == expected
-    assert [file.path for file in result.secrets] == [credentials.password_file, credentials.username_file]
+    assert set(result.secrets) == {user, password}
 
 
 @pytest.mark.parametrize(
@@ -117,8 +112,8 @@ def test_a_proxy_and_its_user_are_in_the_config() -> None:
             {"mode": "VerifyCA", "clientCertSecret": {"name": "me"}},
             TlsConfig(
                 mode="VerifyCA",
-                client_cert_file="client-certificate-of-sql-connection-shop",
-                client_key_file="client-key-of-sql-connection-shop",
+                client_cert_file=SecretFile("me", "tls.crt", "certificate-of-sql-connection-shop").path,
+                client_key_file=SecretFile("me", "tls.key", "key-of-sql-connection-shop").path,
             ),
             ["tls.crt", "tls.key"],
             id="a-secret-of-type-tls",

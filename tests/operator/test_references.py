@@ -26,9 +26,7 @@ def connection(kind: str = "SqlConnection", **spec: Any) -> Manifest:
 
 
 def sql_plugin(name: str = "orders", query: str = "select 1") -> Manifest:
-    made = plugin(name, type="Sql", sql={"connectionRef": {"name": "shop"}, "query": query})
-    del made["spec"]["static"]
-    return made
+    return plugin(name, type="Sql", sql={"connectionRef": {"name": "shop"}, "query": query})
 
 
 def acme(*manifests: Manifest) -> FakeCluster:

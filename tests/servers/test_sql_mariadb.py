@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from smarter_crds.sql_config import SqlConfig, SqlConnectionConfig, TlsConfig
+from smarter_crds.connection_config import TlsConfig
+from smarter_crds.sql_config import SqlConfig, SqlConnectionConfig
 from smarter_runtime.secret_files import SecretFiles
 from smarter_runtime.tools.sql.database import Database
 from smarter_runtime.tools.sql.faults import QueryFailed
