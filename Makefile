@@ -42,7 +42,7 @@ check: setup ## Fast: format, lint, types, import contracts, unit tests, generat
 	@$(SUITE) -q -n auto tests/crds tests/operator tests/runtime tests/cluster tests/cli -m "not cluster"
 
 .PHONY: test
-test: check test-servers ## Everything: checks, real databases, the real API server, pods, ingress, TLS and a browser
+test: check test-servers test-clients ## Everything: checks, real databases, real clients, the real API server, pods, ingress, TLS and a browser
 	@python -m smarter_cluster prepare
 	@python -m smarter_cluster build-images
 	@$(SUITE) tests/integration
@@ -54,6 +54,11 @@ test: check test-servers ## Everything: checks, real databases, the real API ser
 test-servers: setup ## The tests against PostgreSQL, MariaDB, Redis and OpenSSH; root installs what is missing
 	@python -m smarter_cluster prepare-servers
 	@$(SUITE) -n auto --dist loadfile tests/servers
+
+.PHONY: test-clients
+test-clients: setup ## OpenAI's clients for Python and JavaScript and LangChain against a bot
+	@npm ci --silent --prefix tests/clients/js
+	@$(SUITE) tests/clients
 
 .PHONY: bench
 bench: setup ## Measure, and write tests/bench/results/*.json
