@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import cast
 
 HOST = "127.0.0.1"
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -24,6 +25,17 @@ class ProxyServer:
     asked: list[tuple[str, int]] = field(default_factory=list)
     """Where connections were asked to."""
     refused: int = 0
+    served: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = field(default_factory=dict)
+    """The connections under way, each with its two ends."""
+
+    async def end(self) -> None:
+        """Break off what is under way, and wait until it is over."""
+        tasks = list(self.served)
+        for writers in self.served.values():
+            for writer in writers:
+                writer.transport.abort()
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
 
 
 class _Refused(Exception):
@@ -44,6 +56,7 @@ async def http_proxy(
     async with await asyncio.start_server(serve, HOST, 0, ssl=tls) as server:
         proxy.port = server.sockets[0].getsockname()[1]
         yield proxy
+        await proxy.end()
 
 
 @asynccontextmanager
@@ -58,27 +71,29 @@ async def socks_proxy(
     async with await asyncio.start_server(serve, HOST, 0) as server:
         proxy.port = server.sockets[0].getsockname()[1]
         yield proxy
+        await proxy.end()
 
 
 async def _serve(proxy: ProxyServer, client: Streams, agree: _Agree, no: bytes) -> None:
     reader, writer = client
+    task = cast("asyncio.Task[None]", asyncio.current_task())
+    proxy.served[task] = [writer]
     try:
         host, port, yes = await agree(proxy, client)
         proxy.asked.append((host, port))
         there = await asyncio.open_connection(proxy.names.get(host, host), port)
+        proxy.served[task].append(there[1])
         writer.write(yes)
-        await asyncio.wait(
-            [asyncio.create_task(_pass_on(reader, there[1])), asyncio.create_task(_pass_on(there[0], writer))],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        there[1].close()
+        # Each way closes where it leads to when it is over, and so ends the other.
+        await asyncio.gather(_pass_on(reader, there[1]), _pass_on(there[0], writer))
     except (_Refused, OSError):
         proxy.refused += 1
         writer.write(no)
     except asyncio.IncompleteReadError:
         pass
     finally:
-        writer.close()
+        for each in proxy.served.pop(task):
+            each.close()
 
 
 async def _connect_method(proxy: ProxyServer, client: Streams) -> tuple[str, int, bytes]:
@@ -129,3 +144,4 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         while piece := await reader.read(65536):
             writer.write(piece)
             await writer.drain()
+    writer.close()
