@@ -64,10 +64,15 @@ test-clients: setup ## OpenAI's clients for Python and JavaScript and LangChain 
 bench: setup ## Measure, and write tests/bench/results/*.json
 	@PYTHONPATH=tests python tests/bench/first_path.py
 	@$(MAKE) --no-print-directory bench-operator
+	@$(MAKE) --no-print-directory bench-runtime
 
 .PHONY: bench-operator
 bench-operator: setup ## The operator's part of it alone; OPTIONS="--chatbots 100 --skip-10000 --skip-peer" is a short run
 	@PYTHONPATH=tests python -m bench.operator_run $(OPTIONS)
+
+.PHONY: bench-runtime
+bench-runtime: setup ## The runtime's part of it alone; OPTIONS="--runs 1 --skip-litellm --no-write" is a quick look
+	@PYTHONPATH=tests python -m bench.runtime_run $(OPTIONS)
 
 .PHONY: chaos
 chaos: setup ## The long fault run: the operator is killed again and again, and the API server fails in every way, for minutes

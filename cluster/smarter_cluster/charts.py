@@ -13,22 +13,23 @@ NAMESPACE = "smarter-system"
 ISSUER = "demo-ca"
 INGRESS_CLASS = "contour"
 WAIT_SECONDS = 180
+_VALUES = {"operator": "image", "runtime": "runtime.image", "runtime-langchain": "runtime.langchainImage"}
 
 
 def install(cluster: Cluster, source: Path, images: Mapping[str, str], *, wait: bool) -> None:
     """Install CRDs and operator from the project in `source`.
 
     Args:
-        images: name of the image of each part, `operator` and `runtime`.
+        images: name of the image of each part: `operator`, `runtime`, and `runtime-langchain` if bots may need it.
         wait: whether to wait until the operator's pod is ready; a cluster without nodes runs none.
 
     Raises:
         ClusterError: with what Helm said.
     """
     values = {"platform.issuer.name": ISSUER, "platform.ingressClass": INGRESS_CLASS}
-    for part, prefix in (("operator", "image"), ("runtime", "runtime.image")):
-        repository, _, tag = images[part].rpartition(":")
-        values |= {f"{prefix}.repository": repository, f"{prefix}.tag": tag}
+    for part, image in images.items():
+        repository, _, tag = image.rpartition(":")
+        values |= {f"{_VALUES[part]}.repository": repository, f"{_VALUES[part]}.tag": tag}
     options = [option for key, value in values.items() for option in ("--set-string", f"{key}={value}")]
     # Where no pod runs, the API server would ask nobody, and wait for the answer at every write.
     options += ["--wait", f"--timeout={WAIT_SECONDS}s"] if wait else ["--set", "webhook.enabled=false"]

@@ -146,6 +146,10 @@ class Cluster:
         """Build the images of the project in `source` that changed; return the name of each part's image."""
         return {image.part: image.name for image in imagebuild.build(self._cache, source, self._say, parts)}
 
+    def image_names(self, source: Path) -> dict[str, str]:
+        """Return the name of each part's image, whether it has been built or not."""
+        return {each.part: each.name for each in imagebuild.images(self._cache, source, imagebuild.ALL_PARTS)}
+
     def load_images(self, images: Sequence[str | Path]) -> None:
         """Have images in the cluster's node, given as archives or as names from `build_images`."""
         here = self._site("node")

@@ -54,7 +54,7 @@ class Demo:
         images = self._cluster.build_images(self._source)
         self._cluster.load_images(list(images.values()))
         self._say("» operator")
-        charts.install(self._cluster, self._source, images, wait=True)
+        charts.install(self._cluster, self._source, self._cluster.image_names(self._source), wait=True)
         voucher = f"LARK-{secrets.token_hex(4).upper()}"
         self._say(f"» samples, with the voucher code {voucher} of this run in a plugin")
         answer = self._apply_and_ask(voucher)

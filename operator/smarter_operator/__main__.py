@@ -53,7 +53,7 @@ async def run(settings: Settings) -> None:
         engine = Engine(cluster, client, settings, elector, host_client=HttpsHostClient(settings.probe_port))
         engine.follow(streams)
         async with serve(engine, settings.server_host, settings.server_port), webhook.serve(engine, settings):
-            await _work(engine, lambda: (server, watch_session(configuration, streams)))
+            await _work(engine, lambda: (server, watch_session(configuration, streams, engine)))
             if elector is not None:
                 await elector.release()
 

@@ -56,10 +56,11 @@ async def strangers(
     """Return the objects that hold a wanted child's name and are not controlled by `uid`, before anything is written.
 
     A child that we know needs no call. A Chatbot that has no children yet is most likely just made, and its names are
-    free: there only the APIs that the cluster may lack are asked, and whoever does hold a name is found by applying.
+    free: there only those APIs are asked of which nobody knows yet whether the cluster lacks them, and whoever does
+    hold a name is found by applying.
     """
     unknown = [child for child in desired if _live(child, world) is None]
-    asked = [child for child in unknown if world.children or world.taken or BY_NAME[child["kind"]].optional]
+    asked = [child for child in unknown if world.children or world.taken or apis.is_unknown(BY_NAME[child["kind"]])]
     found = await asyncio.gather(*(_holder(child, cluster, apis) for child in asked))
     return tuple(holder for holder in found if holder is not None and controller_uid(holder) != uid)
 

@@ -102,14 +102,8 @@ class HostClaims:
             if _is_held_by(known, raw):
                 await self._put(known, {"holder": holder(raw)})
             return
-        body = {
-            "apiVersion": HOST_CLAIM.api_version,
-            "kind": HOST_CLAIM.name,
-            "metadata": {"name": host},
-            "spec": {"holder": holder(raw)},
-        }
         try:
-            made: Manifest | None = await self.cluster.create_object(HOST_CLAIM, body)
+            made: Manifest | None = await self.cluster.create_object(HOST_CLAIM, host_claim(host, raw))
         except Conflict:
             made = await self.cluster.read(HOST_CLAIM, "", host)
             if made is None:
@@ -135,6 +129,16 @@ class HostClaims:
         metadata = {key: value for key, value in claim["metadata"].items() if key != "managedFields"}
         changed = {"apiVersion": HOST_CLAIM.api_version, "kind": HOST_CLAIM.name, "metadata": metadata, "spec": spec}
         self.cache.put(HOST_CLAIM, await self.cluster.replace(HOST_CLAIM, changed))
+
+
+def host_claim(host: str, raw: Manifest) -> Manifest:
+    """Return the claim by which the Chatbot `raw` holds `host`."""
+    return {
+        "apiVersion": HOST_CLAIM.api_version,
+        "kind": HOST_CLAIM.name,
+        "metadata": {"name": host},
+        "spec": {"holder": holder(raw)},
+    }
 
 
 def holder(raw: Manifest) -> dict[str, str]:

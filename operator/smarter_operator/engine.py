@@ -84,7 +84,8 @@ class Engine:
         )
         self.synced = self._listing.synced
         self.queue: WorkQueue[watching.Key] = WorkQueue(self._process, settings.workers)
-        self._recorder = Recorder(cluster, now, f"{settings.identity or 'smarter-operator'}-{uuid4().hex[:8]}")
+        instance = f"{settings.identity or 'smarter-operator'}-{uuid4().hex[:8]}"
+        self._recorder = Recorder(cluster, now, instance, lambda: self.queue.depth > settings.workers)
         reports = PodReports()
         self._prober = PodProber(self.cache, cluster, client, reports, self._pod_says_something_new)
         self._pods: WorkQueue[ObjectName] = WorkQueue(self._prober.probe, settings.pod_probers)
@@ -195,7 +196,7 @@ class Engine:
 
     def _enqueue(self, change: Change) -> None:
         for key in watching.urgent_keys(change, self.cache):
-            self.queue.add(key)
+            self.queue.add(key, urgent=not watching.may_wait(change, key))
         for key in watching.patient_keys(change, self.cache):
             self.queue.add(key, after_seconds=USERS_SECONDS)
         if change.kind is HOST_CLAIM:

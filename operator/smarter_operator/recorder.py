@@ -28,7 +28,10 @@ PER_OBJECT = 10
 PER_OBJECT_SECONDS = 600.0
 
 GAP_SECONDS = 0.1
-"""So far apart are two writes, so that Events never crowd out the work."""
+"""So far apart are two writes."""
+
+BUSY_GAP_SECONDS = 1.0
+"""So far apart are they while work is waiting, so that Events never crowd it out."""
 
 LONGEST_MESSAGE = 1024
 
@@ -45,7 +48,10 @@ class _Known:
 class Recorder:
     """Takes Events at once, and writes them while `run` runs; `instance` must be another one in every process."""
 
-    def __init__(self, cluster: Cluster, now: Callable[[], datetime], instance: str) -> None:
+    def __init__(
+        self, cluster: Cluster, now: Callable[[], datetime], instance: str, is_busy: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._is_busy = is_busy
         self._cluster = cluster
         self._now = now
         self._instance = instance
@@ -75,7 +81,7 @@ class Recorder:
                 (uid, _, _), event = self._waiting.popitem(last=False)
                 if self._may_write(uid):
                     await self._write(event)
-                    await asyncio.sleep(GAP_SECONDS)
+                    await asyncio.sleep(BUSY_GAP_SECONDS if self._is_busy() else GAP_SECONDS)
 
     async def _write(self, event: Manifest) -> None:
         try:

@@ -53,7 +53,7 @@ class Reporter:
         before, status = raw.get("status", {}), chatbot_status(raw, outcome, now)
         self._tell_refused(name, raw, outcome.refused)
         if status != before or name not in self._differs_since:
-            metrics.observe_chatbot(name, before, status)
+            metrics.CHATBOTS.observe(name, status)
         if status == before:
             self._differs_since[name] = None
             return None
@@ -79,7 +79,7 @@ class Reporter:
         self._refused.pop(name, None)
         if name in self._differs_since:
             del self._differs_since[name]
-            metrics.forget_chatbot(name)
+            metrics.CHATBOTS.forget(name)
 
 
 def hold_seconds(before: Status, status: Status) -> float:

@@ -1,13 +1,12 @@
-"""The HTTP session under the watches: paces their requests, notes what arrives, and makes every fault one that passes.
+"""The HTTP session under the watches: paces requests, takes in what arrives, and makes every fault one that passes.
 
 The library above gives up, and ends the process, when a watch reports an unknown error, when an answer is no JSON, or
 when a collection is not there. Here such an answer becomes a broken connection, after which the library asks again.
+
+What it lists and watches is handed on from here, and the library gets lists without items and bookmarks for events: so
+it keeps its place in the stream, and does not spend on each event more than everything else does that comes of it.
 """
 
-import asyncio
-import logging
-import random
-from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,24 +14,19 @@ import aiohttp
 import orjson
 from kubernetes.aio.client.configuration import Configuration
 
-from smarter_operator.kinds import NAMESPACE, WATCHED
+from smarter_operator.cluster import Manifest
+from smarter_operator.kinds import BY_NAME, NAMESPACE, WATCHED, Kind
 from smarter_operator.kubernetes_cluster import Handler, new_session
+from smarter_operator.pace import Pace
 from smarter_operator.streams import Stream, Streams
+from smarter_operator.watch_events import Events, Taker, hand_on, retry_after_seconds
 
-logger = logging.getLogger(__name__)
-
-GAP_SECONDS = 1.0
-"""So far apart are requests of one stream on average; failures double it."""
-
-LONGEST_GAP_SECONDS = 8.0
-
-_LIST_ANEW = b'{"type":"ERROR","object":{"kind":"Status","code":410}}\n'
 _PLURALS = {(kind.group, kind.version, kind.plural): kind.name for kind in (*WATCHED, NAMESPACE)}
 
 
-def watch_session(configuration: Configuration, streams: Streams) -> aiohttp.ClientSession:
-    """Open a session for the watches; it tells `streams` what it sees."""
-    return new_session(configuration, 0, Watches(streams), Contact(streams))
+def watch_session(configuration: Configuration, streams: Streams, taker: Taker) -> aiohttp.ClientSession:
+    """Open a session for the watches; it tells `streams` and `taker` what it sees."""
+    return new_session(configuration, 0, Watches(streams, taker), Contact(streams))
 
 
 @dataclass
@@ -57,121 +51,67 @@ class Contact:
 
 
 @dataclass
-class Pace:
-    """When the requests of one stream may begin: two at once, for a watch follows its list, then none for a while."""
-
-    _gap: float = GAP_SECONDS
-    _last: float = float("-inf")
-    _last_but_one: float = float("-inf")
-    _not_before: float = float("-inf")
-
-    async def wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(max(self._last_but_one + 2 * self._gap, self._not_before, loop.time()) - loop.time())
-        self._last_but_one, self._last = self._last, loop.time()
-
-    def failed(self, retry_after_seconds: float = 0) -> None:
-        self._gap = min(self._gap * 2, LONGEST_GAP_SECONDS) * random.uniform(0.8, 1)
-        self._not_before = asyncio.get_running_loop().time() + retry_after_seconds
-
-    def succeeded(self) -> None:
-        self._gap = GAP_SECONDS
-
-
-@dataclass
 class Watches:
     """A middleware for the lists and watches of what we watch, and for all else that the library asks."""
 
     streams: Streams
+    taker: Taker
     _paces: dict[Stream, Pace] = field(default_factory=dict)
 
     async def __call__(self, request: aiohttp.ClientRequest, handler: Handler) -> aiohttp.ClientResponse:
         stream = stream_of(request.url.path)
         if stream is None:
-            return await _usable(request, handler)
+            return (await _usable(request, handler))[0]
         pace = self._paces.setdefault(stream, Pace())
         with self.streams.asking(stream):
             # The pages of a list follow each other at once, for together they are one.
             if "continue" not in request.url.query:
                 await pace.wait()
             try:
-                response = await _usable(request, handler)
+                response, answer = await _usable(request, handler)
             except aiohttp.ClientConnectionError:
                 pace.failed()
                 raise
         if "watch" in request.url.query and response.status in (200, 410):
-            events = _Events(response.content, self.streams, stream, pace, is_gone=response.status == 410)
+            taker = _taker(stream, self.taker)
+            events = Events(response.content, self.streams, stream, pace, taker, is_gone=response.status == 410)
             response.status, response.content = 200, events  # type: ignore[assignment]
         elif response.status >= 300:
-            pace.failed(_seconds(response.headers.get("Retry-After")))
+            pace.failed(retry_after_seconds(response.headers.get("Retry-After")))
         else:
             self.streams.heard(stream)
+            if (taker := _taker(stream, self.taker)) and isinstance(answer, dict):
+                response._body = orjson.dumps(_taken(BY_NAME[stream[0]], answer, taker))
         return response
 
 
-@dataclass
-class _Events:
-    """The body of a watch, as far as the library uses it: only lines that are events."""
-
-    content: aiohttp.StreamReader
-    streams: Streams
-    stream: Stream
-    pace: Pace
-    is_gone: bool = False
-    """Whether the server refused the watch because it begins too far back."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.content, name)
-
-    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        if self.is_gone:
-            yield _LIST_ANEW
-            return
-        rest, count = b"", 0
-        with self.streams.asking(self.stream):
-            async for chunk in self.content.iter_chunked(size):
-                *lines, rest = (rest + chunk).split(b"\n")
-                count += len(lines)
-                for line in lines:
-                    yield self._event(line) + b"\n"
-        if count == 0:
-            self.pace.failed()
-
-    def _event(self, line: bytes) -> bytes:
-        try:
-            event = orjson.loads(line)
-            is_error, found = event["type"] == "ERROR", dict(event["object"])
-        except (ValueError, KeyError, TypeError) as error:
-            self.pace.failed()
-            raise aiohttp.ClientPayloadError(f"the watch of {self.stream[0]} brought what is no event") from error
-        if is_error:
-            return self._error(found)
-        self.pace.succeeded()
-        self.streams.heard(self.stream)
-        return line
-
-    def _error(self, status: Mapping[str, Any]) -> bytes:
-        """Whatever is wrong with the watch, a new list sets it right, and that is what the library does at 410."""
-        if status.get("code") != 410:
-            extra = {"kind": self.stream[0], "code": status.get("code"), "error": status.get("message")}
-            logger.warning("watch failed", extra=extra)
-            details = status.get("details")
-            self.pace.failed(_seconds(details.get("retryAfterSeconds") if isinstance(details, Mapping) else None))
-        return _LIST_ANEW
+def _taker(stream: Stream, taker: Taker) -> Taker | None:
+    """Return who takes in the stream; the library itself needs to see namespaces."""
+    return None if stream[0] == NAMESPACE.name else taker
 
 
-async def _usable(request: aiohttp.ClientRequest, handler: Handler) -> aiohttp.ClientResponse:
-    """Return an answer with which the library can go on.
+def _taken(kind: Kind, page: Manifest, taker: Taker) -> Manifest:
+    """Hand on the items of a page of a list. Returns the page without them."""
+    for item in page.get("items") or []:
+        hand_on(kind, {"apiVersion": kind.api_version, "kind": kind.name, **item}, taker, gone=False)
+    if not page.get("metadata", {}).get("continue"):
+        taker.relisted()
+    return {**page, "items": []}
+
+
+async def _usable(request: aiohttp.ClientRequest, handler: Handler) -> tuple[aiohttp.ClientResponse, Any]:
+    """Return an answer with which the library can go on, and its JSON if it is no watch.
 
     Raises:
         aiohttp.ClientConnectionError: for any other; then the library asks again.
         aiohttp.ClientPayloadError: for a page of a list that the server has forgotten; then it lists from the start.
     """
     is_watch, is_page = "watch" in request.url.query, "continue" in request.url.query
+    answer: Any = None
     try:
         response = await handler(request)
         if response.status < 300 and not is_watch:
-            orjson.loads(await response.read())
+            answer = orjson.loads(await response.read())
     except aiohttp.ClientConnectionError:
         raise
     except (aiohttp.ClientError, ValueError) as error:
@@ -181,7 +121,7 @@ async def _usable(request: aiohttp.ClientRequest, handler: Handler) -> aiohttp.C
     passes = response.status < 300 or response.status in (403, 429) or response.status >= 500
     if not passes and not (is_watch and response.status == 410):
         raise aiohttp.ClientConnectionError(f"{request.url.path} was answered with {response.status}")
-    return response
+    return response, answer
 
 
 def stream_of(path: str) -> Stream | None:
@@ -202,9 +142,3 @@ def stream_of(path: str) -> Stream | None:
             return None
     kind_name = _PLURALS.get((group, version, plural))
     return (kind_name, namespace) if kind_name else None
-
-
-def _seconds(asked: object) -> float:
-    """Return for how long the server asks us to wait; it may also say it as a date, which nobody does."""
-    text = str(asked)
-    return float(text) if text.isdigit() else 0.0

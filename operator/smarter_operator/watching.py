@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from smarter_crds.base import GROUP
 from smarter_operator.cache import Cache, Change, ObjectName
 from smarter_operator.cluster import Manifest
 from smarter_operator.kinds import (
@@ -18,6 +19,9 @@ from smarter_operator.kinds import (
 
 Key = tuple[str, str, str]
 """Name of the kind, namespace, name."""
+
+_SHARED = (*(kind for kind in REFERENCED if kind is not API_KEY), NAMESPACE)
+"""What thousands of Chatbots may share and learn one after the other; that a key is taken back they learn at once."""
 
 
 def key_of(kind_name: str, manifest: Manifest) -> Key:
@@ -52,6 +56,29 @@ def urgent_keys(change: Change, cache: Cache) -> Iterator[Key]:
     elif change.kind is NAMESPACE and _labels(change.before) != _labels(change.after):
         inside = (bot for bot in cache.all(CHATBOT) if bot["metadata"]["namespace"] == manifest["metadata"]["name"])
         yield from (key_of(CHATBOT.name, bot) for bot in inside)
+
+
+def may_wait(change: Change, key: Key) -> bool:
+    """Tell whether the resource `key`, which the change touches, lets what is new or was edited itself go first.
+
+    That is: when a Plugin of thousands changes, or a child or a pod only says how far it has come. So each of a
+    thousand new Chatbots is applied before any is looked at again, and also while a thousand get a new config.
+    """
+    if change.kind in _SHARED:
+        return key[0] == CHATBOT.name
+    if change.kind is POD:
+        return True
+    if change.kind not in CHILDREN or change.after is None:
+        return False
+    return change.before is None or _asked(change.before) == _asked(change.after)
+
+
+def _asked(child: Manifest) -> Manifest:
+    """Return what is asked of a child: all but its status, and but what controllers note in its metadata."""
+    metadata = child["metadata"]
+    ours = {key: value for key, value in metadata.get("annotations", {}).items() if key.startswith(GROUP)}
+    kept = {key: metadata.get(key) for key in ("deletionTimestamp", "labels", "ownerReferences")}
+    return {**child, "metadata": kept | ours, "status": None}
 
 
 def _labelled(change: Change) -> set[Key]:

@@ -6,14 +6,14 @@ from typing import Any
 
 from bench.operator_load import at_once, bot, create
 from bench.operator_stage import LONGEST_SECONDS, Calls, Stage, calls, settled, writes
-from smarter_operator.kinds import REFERENCED
+from smarter_operator.kinds import EVENT, REFERENCED
 from support.api import eventually
 from support.data_plane import DataPlane
 from support.operator_process import OperatorProcess, free_port
 
 BOTS = 20
-_COUNTED_APART = frozenset(kind.name for kind in REFERENCED)
-"""What is written to them is a count of users; it is the same for one Chatbot and for a thousand."""
+_COUNTED_APART = frozenset(kind.name for kind in (*REFERENCED, EVENT))
+"""A count of users is written as often for one Chatbot as for a thousand; and an Event is news, not work."""
 
 
 async def calls_per_chatbot(stage: Stage, namespace: str) -> dict[str, Any]:

@@ -80,7 +80,7 @@ async def plugin_edit(stage: Stage, operator: OperatorProcess, namespace: str) -
         now = await _configs(stage, namespace)
         return all(now[name] != before[name] for name in users)
 
-    await eventually(all_carry_it, LONGEST_SECONDS, every_seconds=0.25)
+    await eventually(all_carry_it, LONGEST_SECONDS, every_seconds=0.5)
     taken = time.perf_counter() - started
     await settled(operator)
     after = await _configs(stage, namespace)

@@ -22,12 +22,13 @@ from support.api import KINDS, Manifest, eventually
 
 PACKAGE = "dask-kubernetes==2026.3.0"
 GROUP, VERSION = "kubernetes.dask.org", "v1"
-LONGEST_SECONDS = 240.0
+LONGEST_SECONDS = 120.0
 """After so long the speed is taken from what is made until then."""
 
 MADE = ("Deployment", "Service", "DaskWorkerGroup")
 _SWEPT = ("DaskCluster", "DaskWorkerGroup", "Deployment", "Service", "ReplicaSet", "Pod")
 _START_SECONDS = 60.0
+_SWEEP_SECONDS = 600.0
 
 KINDS_OF_PEER = {
     "DaskCluster": Kind("DaskCluster", GROUP, VERSION, "daskclusters"),
@@ -116,7 +117,7 @@ async def sweep(stage: Stage, namespace: str) -> None:
             await stage.api.call("DELETE", KINDS[kind].path(namespace), query=query)
         return not any([await stage.count(kind, namespace) for kind in _SWEPT])
 
-    await eventually(swept, LONGEST_SECONDS, every_seconds=1)
+    await eventually(swept, _SWEEP_SECONDS, every_seconds=1)
 
 
 async def _release(stage: Stage, kind: str, namespace: str) -> None:

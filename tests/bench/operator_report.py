@@ -9,6 +9,8 @@ _ROWS = (
     ("Chatbots per second, {chatbots} created at once", "chatbots_per_s", ""),
     ("the same objects applied by a plain loop, Chatbots per second", "raw_chatbots_per_s", ""),
     ("share of the plain loop's speed that the operator reaches", "ratio", "at least 0.75"),
+    ("processor time of the operator per Chatbot (ms)", "operator_cpu_ms_per_chatbot", ""),
+    ("processor time of the plain loop's client per Chatbot (ms)", "raw_cpu_ms_per_chatbot", ""),
     ("objects per second", "objects_per_s", ""),
     ("objects per second of `{peer}`", "peer_objects_per_s", ""),
     ("edit of a Chatbot → applied, {edits} edits, median (s)", "edit_applied_p50_s", ""),

@@ -7,6 +7,7 @@ import platform
 import signal
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,11 @@ import uvloop
 from bench import operator_peer
 from bench.operator_budget import calls_per_chatbot
 from bench.operator_edits import edit_to_applied, plugin_edit
-from bench.operator_growth import PER_NAMESPACE, Point, Restart, grow, restart
+from bench.operator_growth import PER_NAMESPACE, Point, Restart, grow, namespaces, restart
 from bench.operator_load import WORKERS, Speed, raw_loop
 from bench.operator_plot import draw
 from bench.operator_report import write
-from bench.operator_stage import ROOT, Stage, memory, opened, settled, stop_controllers
+from bench.operator_stage import ROOT, Stage, memory, opened, say, settled, stop_controllers
 from support.operator_process import OperatorProcess
 
 RESULTS = Path(__file__).parent / "results" / "operator.json"
@@ -38,20 +39,25 @@ GOALS = {
 }
 
 
-async def measure(stage: Stage, options: argparse.Namespace) -> dict[str, Any]:
-    """Go through all parts; what is made for one is swept away before the next."""
+async def measure(stage: Stage, options: argparse.Namespace, found: dict[str, Any]) -> None:
+    """Go through all parts and put what they bring into `found`; what is made for one is swept away before the next."""
     size: int = options.chatbots
-    found: dict[str, Any] = {"machine": machine(), "chatbots": size, "workers": WORKERS}
+    found |= {"machine": machine(), "chatbots": size, "workers": WORKERS}
     say("calls per Chatbot")
-    found |= await calls_per_chatbot(stage, await stage.namespace("budget"))
+    found |= shown(await calls_per_chatbot(stage, await stage.namespace("budget")))
     await stage.sweep("budget")
-    say(f"{size} Chatbots without an operator")
-    raw = await without_operator(stage, size)
-    say(f"  {raw.resources_per_s} Chatbots/s, {raw.objects_per_s} objects/s")
     if not options.skip_peer:
         found |= await beside_peer(stage, size)
+    # The two that are compared come one right after the other.
+    say(f"{size} Chatbots without an operator")
+    raw = await without_operator(stage, size)
+    found |= shown(raw_speeds(raw))
     say(f"{size} Chatbots by the operator")
-    return found | await by_the_operator(stage, size, raw, options)
+    await by_the_operator(stage, size, options.edits, found)
+    say(f"restart over {size} Chatbots")
+    found |= shown(restarted(await restart(stage, size), ""))
+    if not options.skip_10000:
+        await up_to_many(stage, size, found)
 
 
 async def without_operator(stage: Stage, size: int) -> Speed:
@@ -66,46 +72,42 @@ async def without_operator(stage: Stage, size: int) -> Speed:
 async def beside_peer(stage: Stage, size: int) -> dict[str, Any]:
     say(f"{size} DaskClusters by {operator_peer.PACKAGE}")
     speed = await operator_peer.by_peer(stage, "peer", size)
-    say(f"  {speed.resources_per_s} DaskClusters/s, {speed.objects_per_s} objects/s")
     await operator_peer.sweep(stage, "peer")
-    return {
-        "peer": operator_peer.PACKAGE,
-        "peer_resources": speed.resources,
-        "peer_objects_per_s": speed.objects_per_s,
-        "peer_resources_per_s": speed.resources_per_s,
-    }
+    return shown(
+        {
+            "peer": operator_peer.PACKAGE,
+            "peer_resources": speed.resources,
+            "peer_objects_per_s": speed.objects_per_s,
+            "peer_resources_per_s": speed.resources_per_s,
+        }
+    )
 
 
-async def by_the_operator(stage: Stage, size: int, raw: Speed, options: argparse.Namespace) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+async def by_the_operator(stage: Stage, size: int, edits: int, found: dict[str, Any]) -> None:
+    """Let the operator make as many Chatbots as the raw loop did, and then edit some, and the Plugin of all."""
     async with stage.operator() as operator:
         await settled(operator)
-        points = [Point(chatbots=0, memory=memory(operator))]
-        points += await grow(stage, operator, 0, size)
-        found |= speeds(points[1:], raw)
-        points[-1] = await at_rest(operator, points[-1])
-        say(f"  {found['chatbots_per_s']} Chatbots/s, ratio {found['ratio']}; at rest {points[-1].results()}")
-        found |= await edit_to_applied(stage, "bench-0", min(size, PER_NAMESPACE), options.edits)
-        say(f"  edits: {found}")
-        found |= (await plugin_edit(stage, operator, "bench-0")).results()
-        say(f"  Plugin: {found}")
-    say(f"restart over {size} Chatbots")
-    found |= restarted(await restart(stage, size), "")
-    if not options.skip_10000:
-        found |= await up_to_many(stage, size, points)
-    return found | memories(points)
+        empty = Point(chatbots=0, memory=memory(operator))
+        [*points, last] = await grow(stage, operator, await namespaces(stage, 0, size))
+        found |= shown(speeds([*points, last], found["raw_chatbots_per_s"]))
+        found |= memories([empty, *points, await at_rest(operator, last)])
+        say(f"{edits} edits of Chatbots")
+        found |= shown(await edit_to_applied(stage, "bench-0", min(size, PER_NAMESPACE), edits))
+        say("an edit of a Plugin")
+        found |= shown((await plugin_edit(stage, operator, "bench-0")).results())
 
 
-async def up_to_many(stage: Stage, size: int, points: list[Point]) -> dict[str, Any]:
-    """Go on from `size` Chatbots, without controllers; add the points on the way to `points`."""
+async def up_to_many(stage: Stage, size: int, found: dict[str, Any]) -> None:
+    """Go on from `size` Chatbots, without controllers."""
+    batches = await namespaces(stage, size, MANY)
     stop_controllers(stage)
     say(f"{MANY} Chatbots by the operator, without controllers")
     async with stage.operator() as operator:
         await settled(operator)
-        points += await grow(stage, operator, size, MANY)
-        points[-1] = await at_rest(operator, points[-1])
+        [*points, last] = await grow(stage, operator, batches)
+        found |= memories([*points, await at_rest(operator, last)], found["growth"])
     say(f"restart over {MANY} Chatbots")
-    return restarted(await restart(stage, MANY), f"_{MANY}")
+    found |= shown(restarted(await restart(stage, MANY), f"_{MANY}"))
 
 
 async def at_rest(operator: OperatorProcess, point: Point) -> Point:
@@ -113,21 +115,29 @@ async def at_rest(operator: OperatorProcess, point: Point) -> Point:
     return Point(chatbots=point.chatbots, memory=memory(operator), speed=point.speed)
 
 
-def speeds(points: list[Point], raw: Speed) -> dict[str, Any]:
+def raw_speeds(raw: Speed) -> dict[str, Any]:
+    return {
+        "raw_chatbots_per_s": raw.resources_per_s,
+        "raw_objects_per_s": raw.objects_per_s,
+        "raw_cpu_ms_per_chatbot": raw.cpu_ms_per_resource,
+    }
+
+
+def speeds(points: list[Point], raw_chatbots_per_s: float) -> dict[str, Any]:
     """Compare the operator with the raw loop over the same objects."""
     made = [point.speed for point in points if point.speed]
     own = Speed(
         resources=sum(speed.resources for speed in made),
         objects=sum(speed.objects for speed in made),
         seconds=sum(speed.seconds for speed in made),
+        cpu_seconds=sum(speed.cpu_seconds for speed in made),
     )
     return {
         "chatbots_per_s": own.resources_per_s,
-        "raw_chatbots_per_s": raw.resources_per_s,
-        "ratio": round(own.resources_per_s / raw.resources_per_s, 3),
+        "ratio": round(own.resources_per_s / raw_chatbots_per_s, 3),
         "objects_per_s": own.objects_per_s,
-        "raw_objects_per_s": raw.objects_per_s,
-        "children_per_chatbot": own.objects // own.resources,
+        "objects_per_chatbot": own.objects // own.resources,
+        "operator_cpu_ms_per_chatbot": own.cpu_ms_per_resource,
     }
 
 
@@ -140,9 +150,9 @@ def restarted(found: Restart, suffix: str) -> dict[str, Any]:
     }
 
 
-def memories(points: list[Point]) -> dict[str, Any]:
+def memories(points: list[Point], before: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
     by_number = {f"rss_mib_{point.chatbots}": point.memory.rss_mib for point in points}
-    return by_number | {"growth": [point.results() for point in points]}
+    return by_number | {"growth": [*before, *(point.results() for point in points)]}
 
 
 def machine() -> dict[str, Any]:
@@ -153,8 +163,11 @@ def machine() -> dict[str, Any]:
     }
 
 
-def say(line: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
+def shown(found: dict[str, Any]) -> dict[str, Any]:
+    """Print figures as they come in; the whole run takes a quarter of an hour."""
+    for key, value in found.items():
+        say(f"  {key}: {json.dumps(value)}")
+    return found
 
 
 def parsed() -> argparse.Namespace:
@@ -176,16 +189,16 @@ async def main(options: argparse.Namespace) -> None:
     assert running is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     started = time.perf_counter()
+    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         async with opened(options.cluster_name, Path(folder)) as stage:
-            found = await measure(stage, options)
+            await measure(stage, options, found)
     found |= {"goals": GOALS, "took_s": round(time.perf_counter() - started)}
     options.results.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(found, indent=2)
-    options.results.write_text(text + "\n", encoding="utf-8")
+    options.results.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     draw(found, options.plot)
     write(found, options.page)
-    print(text)
+    say(f"done in {found['took_s']} s; the figures are in {options.results}, {options.plot} and {options.page}")
 
 
 if __name__ == "__main__":

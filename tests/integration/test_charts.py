@@ -77,6 +77,8 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
         "platform.allowed.runtimeImages[0]=registry.example/runtime:2",
         "runtime.image.repository=registry.example/runtime",
         "runtime.image.tag=v7",
+        "runtime.langchainImage.repository=registry.example/runtime-langchain",
+        "runtime.langchainImage.tag=v8",
         "networkPolicy.prometheusNamespaceSelector.matchLabels.team=monitoring",
         "networkPolicy.usageNamespaceSelector.matchLabels.team=billing",
         "hostPolicies[0].namespaceSelector.matchLabels.team=shop",
@@ -91,6 +93,7 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
     platform = settings.platform
     assert settings.max_rollouts == 7
     assert settings.runtime_image == "registry.example/runtime:v7"
+    assert platform.langchain_image == "registry.example/runtime-langchain:v8"
     assert settings.watch_namespaces == ("shop", "support")
     assert (platform.base_domain, platform.ingress_class_name) == ("bots.example", "nginx")
     assert platform.base_domain_tls == "Issuer"

@@ -1,5 +1,6 @@
 """Kubernetes Events: told when something changes, counted when it repeats, and never once per retry."""
 
+import asyncio
 import itertools
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +9,8 @@ import pytest
 
 from smarter_operator.cluster import ClusterError, Manifest, Rejected, Unavailable
 from smarter_operator.leader import Elector
-from smarter_operator.recorder import PER_OBJECT, PER_OBJECT_SECONDS
+from smarter_operator.news import News
+from smarter_operator.recorder import PER_OBJECT, PER_OBJECT_SECONDS, Recorder
 from support.fake_cluster import FakeCluster
 from support.manifests import chatbot, plugin, provider
 from support.operator_harness import Harness
@@ -135,3 +137,21 @@ async def test_a_replica_that_stands_by_tells_nothing() -> None:
     async with Harness(acme(chatbot()), elector=elector) as harness:
         await harness.settle(60)
         assert harness.cluster.events == {}
+
+
+@virtual_time
+async def test_while_work_is_waiting_events_are_written_more_rarely() -> None:
+    busy, cluster = [True], FakeCluster()
+    recorder = Recorder(cluster, lambda: datetime(2026, 11, 28, tzinfo=UTC), "one", lambda: busy[0])
+    about = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "acme", "uid": "1"}}
+    for number in range(PER_OBJECT):
+        recorder.record(about, News("Normal", "Ready", str(number)))
+    async with asyncio.TaskGroup() as group:
+        writing = group.create_task(recorder.run())
+        await asyncio.sleep(2.95)
+        while_busy = len(cluster.event_writes)
+        busy.clear()
+        busy.append(False)
+        await asyncio.sleep(2)
+        writing.cancel()
+    assert (while_busy, len(cluster.event_writes)) == (3, PER_OBJECT)

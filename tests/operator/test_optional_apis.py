@@ -63,6 +63,21 @@ async def test_a_missing_api_is_asked_for_now_and_then_however_many_bots_want_it
 
 
 @virtual_time
+async def test_an_api_that_is_known_to_be_there_is_not_asked_for_again_until_it_goes() -> None:
+    async with Harness(lacking(first=exposed("first.example"))) as harness:
+        cluster = harness.cluster
+        asked = [name for kind, name in cluster.reads if kind == "Certificate"]
+        cluster.create(chatbot("second", exposure=exposed("second.example")))
+        await harness.settle()
+        assert [name for kind, name in cluster.reads if kind == "Certificate"] == asked
+        cluster.missing_apis.add("Certificate")
+        cluster.create(chatbot("third", exposure=exposed("third.example")))
+        await harness.settle()
+        assert cluster.condition("third", "CertificateReady") == ("False", "CertManagerMissing")
+        assert ("Deployment", "acme", "third") in cluster.objects
+
+
+@virtual_time
 async def test_a_change_of_a_bot_asks_no_more_for_an_api_that_was_just_missing() -> None:
     async with Harness(lacking("Certificate", support=exposed())) as harness:
         await harness.settle(14)

@@ -186,6 +186,21 @@ async def test_a_plugin_edit_reaches_the_chatbots_that_use_it_and_no_other() -> 
 
 
 @virtual_time
+async def test_a_new_chatbot_is_made_before_those_that_an_edited_plugin_changes() -> None:
+    users = [chatbot(f"user-{number}", plugins=[{"name": "returns"}]) for number in range(30)]
+    async with Harness(acme(plugin(), *users)) as harness:
+        cluster = harness.cluster
+        await harness.settle()
+        cluster.writes.clear()
+        cluster.edit("Plugin", "returns", spec=plugin(static={"data": {"window": "60 days"}})["spec"])
+        cluster.create(chatbot("new"))
+        await harness.settle()
+        order = [name for verb, kind, name in cluster.writes if verb == "apply" and kind == "ConfigMap"]
+        assert len(order) == 31
+        assert order.index("new-config") < 2
+
+
+@virtual_time
 async def test_an_edit_that_makes_the_bot_unacceptable_leaves_the_last_good_config_serving() -> None:
     async with Harness(acme(chatbot(exposure=exposed()))) as harness:
         await serving(harness)

@@ -54,3 +54,10 @@ async def test_metrics_have_the_promised_names() -> None:
         "smarter_certificate_expiry_timestamp_seconds",
     ):
         assert f"# TYPE {name.removesuffix('_total')}" in text
+
+
+async def test_metrics_can_be_asked_for_by_name() -> None:
+    async with TestClient(TestServer(application(engine()))) as client:
+        text = await (await client.get("/metrics?name[]=smarter_queue_depth&name[]=smarter_leader")).text()
+    names = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
+    assert sorted(names) == ["smarter_leader", "smarter_queue_depth"]

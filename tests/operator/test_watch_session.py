@@ -1,4 +1,4 @@
-"""What the library under the watches gets to see when the API server misbehaves."""
+"""What is taken in of lists and watches, and what the library above sees, also when the API server misbehaves."""
 
 import asyncio
 import itertools
@@ -11,26 +11,49 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from smarter_operator.cluster import Manifest
+from smarter_operator.kinds import Kind
+from smarter_operator.pace import LONGEST_GAP_SECONDS, Pace
 from smarter_operator.streams import Streams
-from smarter_operator.watch_session import LONGEST_GAP_SECONDS, Contact, Pace, Watches, stream_of
+from smarter_operator.watch_session import Contact, Watches, stream_of
 from support.virtual_time import virtual_time
 
 PLUGINS = "/apis/smarter.sh/v1alpha1/plugins"
-EVENT = {"type": "ADDED", "object": {"kind": "Plugin", "metadata": {"name": "returns"}}}
-BOOKMARK = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "7"}}}
+NAMESPACES = "/api/v1/namespaces"
+MANIFEST = {"kind": "Plugin", "metadata": {"name": "returns", "resourceVersion": "5"}}
+EVENT = {"type": "ADDED", "object": MANIFEST}
 LIST_ANEW = {"type": "ERROR", "object": {"kind": "Status", "code": 410}}
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class Taken:
+    """Notes what it is given; a Plugin without a spec is too much for it."""
+
+    def __init__(self, streams: Streams) -> None:
+        self.streams = streams
+        self.events: list[tuple[str, str, bool]] = []
+        """Kind, name, and whether it is gone."""
+        self.lists = 0
+
+    def event(self, kind: Kind, manifest: Manifest, *, gone: bool) -> None:
+        if manifest.get("spec", {}) is None:
+            raise TypeError("no spec")
+        assert (manifest["kind"], manifest.get("apiVersion", kind.api_version)) == (kind.name, kind.api_version)
+        self.events.append((kind.name, manifest["metadata"]["name"], gone))
+
+    def relisted(self) -> None:
+        self.lists += 1
+
+
 @asynccontextmanager
-async def asking(answer: Answer) -> AsyncIterator[tuple[Callable[[str], Awaitable[list[object]]], Streams]]:
-    """Yield a function that asks as the library does, and what is known of the streams."""
-    app, streams = web.Application(), Streams()
+async def asking(answer: Answer) -> AsyncIterator[tuple[Callable[[str], Awaitable[list[object]]], Taken]]:
+    """Yield a function that asks as the library does, and what is taken in meanwhile."""
+    app, taken = web.Application(), Taken(Streams())
     app.router.add_get("/{path:.*}", answer)
     async with (
         TestServer(app) as server,
-        aiohttp.ClientSession(middlewares=(Watches(streams), Contact(streams))) as session,
+        aiohttp.ClientSession(middlewares=(Watches(taken.streams, taken), Contact(taken.streams))) as session,
     ):
 
         async def ask(path: str) -> list[object]:
@@ -39,7 +62,15 @@ async def asking(answer: Answer) -> AsyncIterator[tuple[Callable[[str], Awaitabl
                     return [response.status, await response.json()]
                 return [json.loads(line) async for chunk in response.content.iter_chunked(1024) for line in [chunk]]
 
-        yield ask, streams
+        yield ask, taken
+
+
+def event(what: str, version: int, name: str = "returns") -> object:
+    return {"type": what, "object": {"kind": "Plugin", "metadata": {"name": name, "resourceVersion": str(version)}}}
+
+
+def bookmark(version: int) -> object:
+    return {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(version)}}}
 
 
 def lines(*events: object) -> Answer:
@@ -58,17 +89,69 @@ def status(code: int, body: str = "{}", content_type: str = "application/json") 
     return answer
 
 
-async def test_events_and_bookmarks_pass_and_are_noted() -> None:
-    async with asking(lines(EVENT, BOOKMARK)) as (ask, streams):
-        assert await ask(f"{PLUGINS}?watch=true") == [EVENT, BOOKMARK]
-        assert list(streams.staleness()) == ["Plugin"]
+async def test_events_are_taken_in_and_the_library_gets_a_bookmark_of_where_they_end() -> None:
+    brought = lines(event("ADDED", 5), event("MODIFIED", 6), event("DELETED", 9), event("ADDED", 10, "orders"))
+    async with asking(brought) as (ask, taken):
+        assert await ask(f"{PLUGINS}?watch=true") == [bookmark(10)]
+    assert taken.events == [
+        ("Plugin", "returns", False),
+        ("Plugin", "returns", False),
+        ("Plugin", "returns", True),
+        ("Plugin", "orders", False),
+    ]
+    assert list(taken.streams.staleness()) == ["Plugin"]
+
+
+async def test_a_bookmark_passes_and_is_noted() -> None:
+    async with asking(lines(bookmark(7))) as (ask, taken):
+        assert await ask(f"{PLUGINS}?watch=true") == [bookmark(7)]
+        assert (taken.events, list(taken.streams.staleness())) == ([], ["Plugin"])
+
+
+async def test_what_the_library_watches_for_itself_passes() -> None:
+    seen = {"type": "ADDED", "object": {"kind": "Namespace", "metadata": {"name": "acme", "resourceVersion": "5"}}}
+    async with asking(lines(seen, bookmark(7))) as (ask, taken):
+        assert await ask(f"{NAMESPACES}?watch=true") == [seen, bookmark(7)]
+    async with asking(status(200, json.dumps({"items": [seen["object"]]}))) as (ask, _):
+        assert await ask(NAMESPACES) == [200, {"items": [seen["object"]]}]
+    assert taken.events == []
+
+
+async def test_an_object_that_cannot_be_taken_in_does_not_keep_the_stream_from_going_on() -> None:
+    odd = {"type": "ADDED", "object": {"kind": "Plugin", "spec": None, "metadata": {"resourceVersion": "4"}}}
+    async with asking(lines(odd, EVENT)) as (ask, taken):
+        assert await ask(f"{PLUGINS}?watch=true") == [bookmark(5)]
+    assert taken.events == [("Plugin", "returns", False)]
+
+
+@pytest.mark.parametrize(
+    ("page", "lists"),
+    [
+        pytest.param({"metadata": {"resourceVersion": "9"}}, 1, id="whole"),
+        pytest.param({"metadata": {"resourceVersion": "9", "continue": "token"}}, 0, id="more-to-come"),
+        pytest.param({"metadata": {"resourceVersion": "9", "continue": ""}}, 1, id="last-page"),
+    ],
+)
+async def test_a_list_is_taken_in_and_the_library_gets_it_without_items(page: Manifest, lists: int) -> None:
+    items = [{"metadata": {"name": name}} for name in ("returns", "orders")]
+    async with asking(status(200, json.dumps({**page, "items": items}))) as (ask, taken):
+        assert await ask(PLUGINS) == [200, {**page, "items": []}]
+    assert taken.events == [("Plugin", "returns", False), ("Plugin", "orders", False)]
+    assert taken.lists == lists
+
+
+async def test_a_list_of_nothing_is_a_list_too() -> None:
+    async with asking(status(200, '{"metadata": {}, "items": null}')) as (ask, taken):
+        assert await ask(PLUGINS) == [200, {"metadata": {}, "items": []}]
+    assert (taken.events, taken.lists) == ([], 1)
 
 
 @pytest.mark.parametrize("code", [429, 500, 504, None])
 async def test_an_error_event_makes_the_library_list_anew(code: int | None) -> None:
     error = {"type": "ERROR", "object": {"kind": "Status", "code": code, "message": "etcd is busy"}}
-    async with asking(lines(EVENT, error)) as (ask, _):
-        assert await ask(f"{PLUGINS}?watch=true") == [EVENT, LIST_ANEW]
+    async with asking(lines(EVENT, error)) as (ask, taken):
+        assert await ask(f"{PLUGINS}?watch=true") == [LIST_ANEW]
+    assert taken.events == [("Plugin", "returns", False)]
 
 
 async def test_a_watch_that_the_server_refuses_for_its_age_makes_the_library_list_anew() -> None:
@@ -83,6 +166,7 @@ async def test_a_watch_that_the_server_refuses_for_its_age_makes_the_library_lis
         pytest.param(b"[]\n", id="no-object"),
         pytest.param(b'{"type":"ADDED"}\n', id="no-manifest"),
         pytest.param(b'{"type":"ADDED","object":null}\n', id="null-for-a-manifest"),
+        pytest.param(b'{"type":"ADDED","object":{"metadata":{"name":"a"}}}\n', id="no-version"),
         pytest.param(b"\xff\xfe\x00\n", id="binary"),
     ],
 )

@@ -4,8 +4,8 @@ import pytest
 
 from smarter_operator.cache import Cache, Change
 from smarter_operator.kinds import BY_NAME, CHATBOT
-from smarter_operator.watching import patient_keys, urgent_keys
-from support.manifests import chatbot, plugin
+from smarter_operator.watching import may_wait, patient_keys, urgent_keys
+from support.manifests import api_key, chatbot, plugin
 
 SUPPORT = ("Chatbot", "acme", "support")
 POD = {"metadata": {"name": "p", "namespace": "acme", "labels": {"smarter.sh/chatbot": "support"}}, "status": {}}
@@ -48,6 +48,45 @@ def at(manifest: dict[str, Any], **metadata: Any) -> dict[str, Any]:
 )  # fmt: skip
 def test_who_is_looked_at_again(kind: str, before: Any, after: Any, woken: list[tuple[str, str, str]]) -> None:
     assert list(urgent_keys(Change(BY_NAME[kind], before, after), known())) == woken
+
+
+DEPLOYMENT = {**POD, "spec": {"replicas": 1}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "waits"),
+    [
+        pytest.param("Chatbot", None, chatbot(), False, id="a-new-chatbot"),
+        pytest.param("Plugin", plugin(), at(plugin(), generation=2), True, id="an-edited-plugin"),
+        pytest.param("ApiKey", api_key(), at(api_key(), generation=2), False, id="an-edited-key"),
+        pytest.param("Pod", None, POD, True, id="a-new-pod"),
+        pytest.param("Pod", POD, None, True, id="a-pod-that-is-gone"),
+        pytest.param("Deployment", None, DEPLOYMENT, True, id="a-new-child"),
+        pytest.param("Deployment", DEPLOYMENT, {**DEPLOYMENT, "status": {"replicas": 1}}, True, id="its-status"),
+        pytest.param(
+            "Deployment", DEPLOYMENT, at(DEPLOYMENT, annotations={"deployment.kubernetes.io/revision": "1"}), True,
+            id="a-note-of-a-controller",
+        ),
+        pytest.param("Deployment", DEPLOYMENT, {**DEPLOYMENT, "spec": {"replicas": 2}}, False, id="its-spec"),
+        pytest.param("ConfigMap", POD, {**POD, "binaryData": {"config": "x"}}, False, id="its-data"),
+        pytest.param(
+            "Deployment", DEPLOYMENT, at(DEPLOYMENT, annotations={"smarter.sh/applied": "x"}), False, id="our-own-note"
+        ),
+        pytest.param("Deployment", DEPLOYMENT, at(DEPLOYMENT, labels={}), False, id="a-lost-label"),
+        pytest.param("Deployment", DEPLOYMENT, at(DEPLOYMENT, ownerReferences=[]), False, id="a-lost-owner"),
+        pytest.param("Deployment", DEPLOYMENT, at(DEPLOYMENT, deletionTimestamp="now"), False, id="on-its-way-out"),
+        pytest.param("Deployment", DEPLOYMENT, None, False, id="a-child-that-is-gone"),
+    ],
+)  # fmt: skip
+def test_what_is_new_or_edited_goes_before_what_it_brings_about(
+    kind: str, before: Any, after: Any, waits: bool
+) -> None:
+    assert may_wait(Change(BY_NAME[kind], before, after), SUPPORT) == waits
+
+
+def test_an_edited_plugin_itself_does_not_wait() -> None:
+    change = Change(BY_NAME["Plugin"], plugin(), at(plugin(), generation=2))
+    assert not may_wait(change, ("Plugin", "acme", "returns"))
 
 
 def test_only_what_is_used_more_or_less_than_before_is_counted_anew() -> None:

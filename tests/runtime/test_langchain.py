@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runtime.keys import TOKEN, key, put
 from runtime.support import Reply, Running, config, plugin, running
 from runtime.vendors import (
     Judge,
@@ -311,6 +312,69 @@ async def test_why_an_answer_ends(tmp_path: Path, reply: Reply, reason: str) -> 
         answer = await (await bot.chat("hi", stop=["END"])).json()
     assert answer["choices"][0]["finish_reason"] == reason
     assert script.bodies[0]["stop_sequences"] == ["END"]
+
+
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+JSON = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "place", "expected"),
+    [
+        pytest.param(
+            "Anthropic", {"tools": [TOOL], "tool_choice": "required"}, ("tool_choice",), {"type": "any"}, id="any-tool"
+        ),
+        pytest.param(
+            "Anthropic", {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "weather"}}},
+            ("tool_choice",), {"type": "tool", "name": "weather"}, id="one-tool",
+        ),
+        pytest.param(
+            "Anthropic", {"tools": [TOOL], "parallel_tool_calls": False}, ("tool_choice",),
+            {"type": "auto", "disable_parallel_tool_use": True}, id="one-at-a-time",
+        ),
+        pytest.param(
+            "Anthropic", {"response_format": JSON}, ("output_config", "format"),
+            {"type": "json_schema", "schema": SCHEMA}, id="json",
+        ),
+        pytest.param(
+            "Google", {"tools": [TOOL], "tool_choice": "required"}, ("toolConfig", "functionCallingConfig", "mode"),
+            "ANY", id="google-any-tool",
+        ),
+        pytest.param(
+            "Google", {"response_format": JSON}, ("generationConfig", "responseMimeType"), "application/json",
+            id="google-json",
+        ),
+        pytest.param(
+            "LangChain", {"tools": [TOOL], "tool_choice": "required"}, ("toolConfig", "toolChoice"), {"any": {}},
+            id="aws-any-tool",
+        ),
+    ],
+)  # fmt: skip
+async def test_what_a_key_may_ask_for_reaches_the_model(
+    tmp_path: Path, kind: str, fields: dict[str, Any], place: tuple[str, ...], expected: Any
+) -> None:
+    replies = {
+        "Anthropic": anthropic_says(TEXT),
+        "Google": google_says({"text": "Hello."}),
+        "LangChain": bedrock_says(*BEDROCK_TEXT, *BEDROCK_END),
+    }
+    put(tmp_path, key())
+    async with asked(tmp_path, kind, replies[kind]) as (bot, script):
+        bot.token = TOKEN
+        assert await text_of(bot, **fields) == "Hello."
+    found: Any = script.bodies[0]
+    for name in place:
+        found = found[name]
+    assert found == expected
+
+
+async def test_a_format_that_cannot_be_asked_for_is_refused_by_name(tmp_path: Path) -> None:
+    put(tmp_path, key())
+    async with asked(tmp_path, "Anthropic") as (bot, script):
+        bot.token = TOKEN
+        error = (await (await bot.chat("hi", response_format={"type": "json_object"})).json())["error"]
+    assert ("`response_format`" in error["message"], script.bodies) == (True, [])
 
 
 async def test_a_new_key_is_used_at_once(tmp_path: Path) -> None:

@@ -82,8 +82,9 @@ class OperatorProcess:
     def returncode(self) -> int | None:
         return self._process.returncode if self._process else None
 
-    async def metrics(self) -> str:
-        url = f"http://127.0.0.1:{self.port}/metrics"
+    async def metrics(self, *names: str) -> str:
+        """Return the metrics of these names; without any, all."""
+        url = f"http://127.0.0.1:{self.port}/metrics?" + "&".join(f"name[]={name}" for name in names)
         async with aiohttp.ClientSession() as session, session.get(url) as response:
             return await response.text()
 

@@ -13,7 +13,7 @@ from langsmith import tracing_context
 
 from smarter_crds.runtime_config import ProviderConfig
 from smarter_runtime.events import Event, ModelFailed
-from smarter_runtime.models import ModelRequest, Parameters, author
+from smarter_runtime.models import ANY_TOOL, ModelRequest, Parameters, author
 from smarter_runtime.models.failures import failed
 from smarter_runtime.models.langchain.assemble import ChunkAssembler
 from smarter_runtime.models.langchain.build import ChatModels
@@ -75,9 +75,9 @@ class LangChainModel:
         return replace(parameters, **unset) if unset else parameters
 
     def _bound(self, chat: BaseChatModel, request: ModelRequest) -> Any:
-        stops: dict[str, Any] = {"stop": list(request.parameters.stop)} if request.parameters.stop else {}
+        asked = self._asked(request.parameters)
         if not request.offers:
-            return chat.bind(**stops) if stops else chat
+            return chat.bind(**asked) if asked else chat
         tools = [
             {
                 "type": "function",
@@ -85,9 +85,27 @@ class LangChainModel:
             }
             for offer in request.offers
         ]
+        return chat.bind_tools(tools, **self._choice(request), **asked)
+
+    def _asked(self, parameters: Parameters) -> dict[str, Any]:
+        asked: dict[str, Any] = {"stop": list(parameters.stop)} if parameters.stop else {}
+        if parameters.json_format is None:
+            return asked
+        wanted = self._vendor.json(parameters.json_format)
+        if wanted is None:
+            text = "This chatbot's model cannot be asked for JSON in this way; leave `response_format` out."
+            raise ModelFailed("rejected", text, detail="response_format")
+        return asked | dict(wanted)
+
+    def _choice(self, request: ModelRequest) -> dict[str, Any]:
         # The tools stay in the request when they may not be called: earlier messages speak of them.
-        choice = {} if request.may_call_tools else self._vendor.no_tools
-        return chat.bind_tools(tools, **choice, **stops)
+        if not request.may_call_tools:
+            return dict(self._vendor.no_tools)
+        choice = (
+            {"tool_choice": "any" if request.must_call == ANY_TOOL else request.must_call} if request.must_call else {}
+        )
+        is_serial = self._vendor.parallel and request.parameters.parallel_tool_calls is False
+        return {**choice, **({"parallel_tool_calls": False} if is_serial else {})}
 
     async def _events(self, chunks: AsyncIterator[AIMessageChunk]) -> AsyncGenerator[Event, None]:
         assembler = ChunkAssembler(self._vendor.says_why_it_ends)
