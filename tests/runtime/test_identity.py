@@ -266,9 +266,10 @@ async def minted(bot: Running, identity: Any, status: int = 200) -> dict[str, An
 
 async def test_a_session_knows_whose_it_is(tmp_path: Path) -> None:
     async with served(tmp_path) as (bot, _):
-        visitor = (await minted(bot, token()))["token"]
-        again = (await minted(bot, token(iat=int(time.time()) - 5)))["token"]
-        other = (await minted(bot, token(sub="bob")))["token"]
+        until = int(time.time()) + 300
+        visitor = (await minted(bot, token(exp=until)))["token"]
+        again = (await minted(bot, token(exp=until, iat=until - 305)))["token"]
+        other = (await minted(bot, token(exp=until, sub="bob")))["token"]
         who = [bot.services.sessions.visitor(f"Bearer {each}", "uid-of-support") for each in (visitor, again, other)]
         assert who[0].identity is not None
         assert who[0].identity == who[1].identity
