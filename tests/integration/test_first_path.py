@@ -232,12 +232,11 @@ def _written(manifest: Manifest) -> Manifest:
 
 
 async def test_a_field_that_does_not_work_yet_is_refused_by_name(api: Api, namespace: str) -> None:
-    budget = {"amount": "50.00", "currency": "USD", "period": "Month"}
-    await api.apply(provider(namespace=namespace), chatbot(namespace=namespace, budget=budget))
+    await api.apply(provider(namespace=namespace), chatbot(namespace=namespace, app={"fileAttachment": True}))
 
     async def refused() -> bool:
         status, reason, message = await api.condition(namespace, "support", "Ready")
-        return (status, reason) == ("False", "NotSupported") and "`spec.budget`" in message
+        return (status, reason) == ("False", "NotSupported") and "`spec.app.fileAttachment: true`" in message
 
     await eventually(refused)
     assert await children(api, namespace) == []
