@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from smarter_crds.runtime_config import CONFIG_KEY
 from smarter_operator.resources.config_map import unpacked
 from smarter_operator.resources.secret_volume import mounts_of
@@ -34,6 +36,7 @@ async def only(api: Api, namespace: str, secret: str) -> bool:
     return await mounted(api, namespace) == {secret} and await api.is_ready(namespace, "support")
 
 
+@pytest.mark.long
 async def test_no_pod_ever_gets_a_config_for_which_it_lacks_the_secret(
     api: Api, namespace: str, data_plane: DataPlane, operator: OperatorProcess
 ) -> None:
