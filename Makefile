@@ -77,7 +77,7 @@ bench-runtime: setup ## The runtime's part of it alone; OPTIONS="--runs 1 --skip
 .PHONY: chaos
 chaos: setup ## The long fault run: the operator is killed again and again, and the API server fails in every way, for minutes
 	@$(SUITE) tests/chaos --rounds 40
-	@$(SUITE) tests/integration/test_mounts.py
+	@$(SUITE) tests/integration -m long
 
 .PHONY: generate
 generate: setup ## Write the CRDs and the reference pages from the models
