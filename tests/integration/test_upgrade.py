@@ -20,6 +20,8 @@ COMMIT = "b78336c"
 """What the archive was made of."""
 
 ADMITTED = {
+    ("spec", "volumes", "data"): "for their pods get a volume for what they keep",
+    ("spec", "containers", "runtime", "volumeMounts", "data"): "for their pods get a volume for what they keep",
     ("spec", "topologySpreadConstraints"): "Pods are spread over nodes where possible. This changes the pods' template",
     ("spec", "volumes", "config"): "Bots restart once with this release, for their pods mount the keys",
     ("spec", "volumes", "secrets"): "Bots restart once with this release, for their pods mount it",
