@@ -58,12 +58,16 @@ def parse_identity(record: str) -> Identity | None:
 
 
 def identity_of(pid: int) -> Identity | None:
-    """The identity of a process that runs now; a zombie does not."""
+    """The identity of a process that runs now; a zombie does not, unless threads of it still do.
+
+    A process killed a moment ago looks like that: its other threads hold the ports it listened at a little longer.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    if stat.rpartition(")")[2].split()[0] in "ZX":
+    fields = stat.rpartition(")")[2].split()
+    if fields[0] in "ZX" and int(fields[17]) <= 1:
         return None
     return parse_identity(f"{BOOT_ID.read_text().strip()} {stat}")
 

@@ -1,8 +1,6 @@
 """The API server is gone, or silent, or has forgotten where a watch was; each for as long as it takes."""
 
 import asyncio
-import os
-import signal
 
 import aiohttp
 import psutil
@@ -106,7 +104,9 @@ async def compact(cluster: Cluster) -> None:
 
 
 async def restart_api_server(cluster: Cluster, api: Api) -> None:
-    os.kill(pid_of(cluster, "kube-apiserver"), signal.SIGKILL)
+    server = psutil.Process(pid_of(cluster, "kube-apiserver"))
+    server.kill()
+    await asyncio.to_thread(server.wait, 10)
     await asyncio.to_thread(cluster.up)
 
     async def answers() -> bool:

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +7,7 @@ import psutil
 import pytest
 
 from smarter_cluster.errors import ClusterError
-from smarter_cluster.processes import Component, Identity, Processes, identity_of, parse_identity
+from smarter_cluster.processes import Component, Identity, Processes, identity_of, parse_identity, wait_until
 
 WAITS = Component(name="waits", command=("sleep", "600"))
 
@@ -59,6 +60,22 @@ def test_a_component_that_died_is_started_again(processes: Processes) -> None:
     assert processes.pid("waits") is None
     assert processes.ensure([WAITS]) == ["waits"]
     assert pid_of(processes, "waits") != died.pid
+
+
+OUTLIVED = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(600,)).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_component_whose_first_thread_ended_before_the_others_still_runs(processes: Processes) -> None:
+    processes.ensure([replace(WAITS, command=(sys.executable, "-c", OUTLIVED))])
+    component = psutil.Process(pid_of(processes, "waits"))
+    assert wait_until(lambda: component.status() == psutil.STATUS_ZOMBIE, 10)
+    assert processes.pid("waits") == component.pid
+    processes.kill("waits")
+    assert identity_of(component.pid) is None
 
 
 def test_a_component_with_another_command_line_is_replaced(processes: Processes) -> None:
