@@ -32,6 +32,7 @@ from smarter_operator.kinds import (
 )
 from smarter_operator.leader import Elector
 from smarter_operator.listing import Listing
+from smarter_operator.own_writes import OwnWrites
 from smarter_operator.pods import PodProber, PodReport, PodReports, StatusClient
 from smarter_operator.probes import HostClient, HostKey, HostProber
 from smarter_operator.pulse import Pulse
@@ -73,8 +74,8 @@ class Engine:
         self._elector = elector
         self.follow(Streams())
         self._pulse = Pulse()
-        if elector is not None:
-            cluster = GuardedCluster(cluster, lambda: elector.is_leader)
+        self._own_writes = OwnWrites(self._enqueue)
+        cluster = GuardedCluster(cluster, lambda: elector is None or elector.is_leader, self._own_writes)
         self.namespaces = settings.watch_namespaces
         self._settings = settings
         self.kinds = (*WATCHED, NAMESPACE) if settings.host_policies else WATCHED
@@ -121,7 +122,7 @@ class Engine:
             change = Change(kind, manifest, None) if self.cache.discard(kind, manifest) else None
         else:
             change = self.cache.put(kind, manifest)
-        if change is not None:
+        if change is not None and not self._own_writes.holds(change):
             self._enqueue(change)
 
     async def run(self) -> None:

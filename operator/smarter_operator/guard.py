@@ -1,10 +1,11 @@
-"""Lets writes through only while this replica leads; reads always pass."""
+"""Lets writes through only while this replica leads, and notes those under way; reads always pass."""
 
 from collections.abc import Callable
 
 from smarter_operator.cluster import Cluster, Manifest, Unavailable
 from smarter_operator.kinds import Kind
 from smarter_operator.names import FIELD_MANAGER
+from smarter_operator.own_writes import OwnWrites
 
 
 class GuardedCluster:
@@ -13,9 +14,10 @@ class GuardedCluster:
     A request in flight when the lead is lost is harmless: it is idempotent, and bound to the object it means.
     """
 
-    def __init__(self, cluster: Cluster, may_write: Callable[[], bool]) -> None:
+    def __init__(self, cluster: Cluster, may_write: Callable[[], bool], own_writes: OwnWrites) -> None:
         self._cluster = cluster
         self._may_write = may_write
+        self._own_writes = own_writes
 
     async def list_objects(self, kind: Kind, namespace: str = "", name: str = "") -> list[Manifest]:
         return await self._cluster.list_objects(kind, namespace, name)
@@ -31,23 +33,28 @@ class GuardedCluster:
 
     async def create_object(self, kind: Kind, manifest: Manifest) -> Manifest:
         self._check()
-        return await self._cluster.create_object(kind, manifest)
+        with self._own_writes.writing(kind, manifest) as answered:
+            return answered(await self._cluster.create_object(kind, manifest))
 
     async def replace(self, kind: Kind, manifest: Manifest) -> Manifest:
         self._check()
-        return await self._cluster.replace(kind, manifest)
+        with self._own_writes.writing(kind, manifest) as answered:
+            return answered(await self._cluster.replace(kind, manifest))
 
     async def apply(self, kind: Kind, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
         self._check()
-        return await self._cluster.apply(kind, manifest, manager)
+        with self._own_writes.writing(kind, manifest) as answered:
+            return answered(await self._cluster.apply(kind, manifest, manager))
 
     async def apply_new(self, kind: Kind, manifest: Manifest) -> Manifest:
         self._check()
-        return await self._cluster.apply_new(kind, manifest)
+        with self._own_writes.writing(kind, manifest) as answered:
+            return answered(await self._cluster.apply_new(kind, manifest))
 
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         self._check()
-        return await self._cluster.apply_status(kind, manifest)
+        with self._own_writes.writing(kind, manifest) as answered:
+            return answered(await self._cluster.apply_status(kind, manifest))
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str = "", version: str = "") -> None:
         self._check()

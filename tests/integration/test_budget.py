@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from smarter_operator.kinds import CHILDREN, CONFIG_MAP
 from support.api import Api, Manifest, eventually
-from support.children import INGRESS_BOT
+from support.children import INGRESS_BOT, children
 from support.data_plane import DataPlane
 from support.manifests import chatbot, exposed, plugin, provider
 from support.operator_metrics import Calls, calls, reconciles, since, writes
@@ -27,6 +27,9 @@ async def cost(operator: OperatorProcess, api: Api, namespace: str, do: Callable
 
     async def settled() -> bool:
         bots = await api.list_all("Chatbot", namespace)
+        if not bots:
+            # The garbage collector takes its time, and only then is the host given up.
+            return not await children(api, namespace)
         return all([await api.is_ready(namespace, bot["metadata"]["name"]) for bot in bots])
 
     await eventually(settled)
@@ -98,9 +101,8 @@ async def test_an_edited_plugin_reaches_its_users_alone_and_a_new_chatbot_is_app
     runs = await reconciles(operator) - runs
     after = await configs(api, namespace)
     assert {name for name in after if after[name] != before[name]} == set(users)
-    # Twice at most is what is promised, and shown in memory. Here an event may come before the answer to the write that
-    # caused it, and then it looks like the change of somebody else.
-    assert USERS <= runs <= 4 * USERS
+    # Twice at most; the metric counts for all namespaces, and what other tests have left may come round once more.
+    assert USERS <= runs <= 2 * USERS + 2
 
     began = asyncio.get_running_loop().time()
     await api.apply(plugin(namespace=namespace, static={"data": {"window": "90 days"}}))

@@ -12,6 +12,7 @@ from smarter_operator.cluster import Conflict, Manifest, Unavailable
 from smarter_operator.guard import GuardedCluster
 from smarter_operator.kinds import SERVICE
 from smarter_operator.leader import Elector
+from smarter_operator.own_writes import OwnWrites
 from support.fake_cluster import FakeCluster
 from support.manifests import chatbot, provider
 from support.operator_harness import Harness
@@ -135,7 +136,7 @@ async def test_a_leader_that_cannot_reach_the_api_stops_before_another_may_begin
 async def test_who_does_not_lead_starts_no_write() -> None:
     cluster = FakeCluster()
     leads = True
-    guarded = GuardedCluster(cluster, lambda: leads)
+    guarded = GuardedCluster(cluster, lambda: leads, OwnWrites(lambda change: None))
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "support", "namespace": "acme"}}
     made = await guarded.apply(SERVICE, service)
     leads = False
