@@ -2,7 +2,6 @@
 
 import signal
 
-import pytest
 import yaml
 
 from smarter_cluster.charts import NAMESPACE
@@ -42,7 +41,6 @@ async def test_uninstalling_leaves_nothing_of_the_charts_and_bots_run_on(place: 
     await until_empty(lambda: _rest(place.api, "Namespace", NAMESPACE), 60)
 
 
-@pytest.mark.long
 async def test_deleting_finishes_although_no_operator_runs(place: Place) -> None:
     operator = await running(place)
     await operator.stop(signal.SIGKILL)
