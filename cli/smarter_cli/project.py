@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from smarter_cli.manifests import Document, InputError
 from smarter_cli.prices import TABLE
-from smarter_crds import KINDS, ApiConnection, Chatbot, Plugin, Provider, SqlConnection
+from smarter_crds import KINDS, ApiConnection, Chatbot, Plugin, Provider, SqlConnection, yaml_text
 from smarter_crds.base import API_VERSION, GROUP, ApiModel
 from smarter_crds.chatbot import ChatbotSpec
 from smarter_crds.compile import Compiled, Platform, PlatformLimits, Problem, References, compile_chatbot, parse
@@ -150,7 +150,20 @@ def _references(neighbours: Sequence[Document]) -> References:
         sql_connections=_parsed(SqlConnection, neighbours),
         api_connections=_parsed(ApiConnection, neighbours),
         prices=TABLE,
+        config_maps={each.name: _texts(each) for each in neighbours if _is_watched(each)},
+        read_data=yaml_text.read,
     )
+
+
+def _is_watched(document: Document) -> bool:
+    """Tell whether it is a ConfigMap that the operator would read."""
+    labels = document.manifest["metadata"].get("labels") or {}
+    return document.kind == "ConfigMap" and labels.get("smarter.sh/watch") == "true"
+
+
+def _texts(config_map: Document) -> dict[str, str]:
+    data = config_map.manifest.get("data")
+    return {key: text for key, text in data.items() if isinstance(text, str)} if isinstance(data, dict) else {}
 
 
 def _parsed(model: type[M], neighbours: Sequence[Document]) -> dict[str, M | Problem]:

@@ -23,6 +23,7 @@ Temperature = Annotated[float, Field(ge=0, le=2)]
 MaxTokens = Annotated[int, Field(ge=1, le=10_000_000)]
 
 MAX_CHATBOT_NAME = 52
+MAX_PROMPT_CHARACTERS = 32768
 _CHATBOT_NAME = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 
 
@@ -108,7 +109,7 @@ class ChatbotSpec(ApiModel):
     system_prompt: str | None = Field(
         None,
         min_length=1,
-        max_length=32768,
+        max_length=MAX_PROMPT_CHARACTERS,
         description="Instructions for the model, at most 32768 characters. Either this or `systemPromptFrom` is "
         "required.",
     )

@@ -10,6 +10,7 @@ from smarter_crds.compile import Platform, Problem, References, check_content, c
 from smarter_crds.compile.connections import check_api_connection, check_sql_connection, check_store
 from smarter_crds.compile.plugins import plugin_warnings
 from smarter_crds.compile.providers import provider_warnings
+from smarter_crds.compile.static_data import with_data
 from smarter_crds.compile.support import SUPPORT, check_unsupported, unsupported
 from smarter_crds.kinds import KINDS
 from smarter_crds.plugin import Plugin
@@ -18,7 +19,7 @@ from smarter_crds.sql_connection import SqlConnection
 from smarter_crds.store import Store
 from smarter_operator.cache import Cache, references_of
 from smarter_operator.cluster import Manifest
-from smarter_operator.kinds import BY_NAME, CHATBOT, Kind
+from smarter_operator.kinds import BY_NAME, CHATBOT, PLUGIN, Kind
 from smarter_operator.observe import references
 
 IMPOSSIBLE = frozenset(
@@ -93,8 +94,9 @@ def _findings(kind: Kind, manifest: Manifest, cache: Cache | None, platform: Pla
     if isinstance(resource, Chatbot):
         found = _of_chatbot(resource, manifest, cache, platform)
     else:
-        found = _Findings(tuple(_own_problems(kind, resource)), tuple(_own_remarks(resource)))
-    known = " ".join(problem.message for problem in found.problems)
+        around = references(manifest, cache, kind) if cache is not None and kind is PLUGIN else None
+        found = _Findings(tuple(_own_problems(kind, resource)), tuple(_own_remarks(resource, around)))
+    known = " ".join((*(problem.message for problem in found.problems), *found.remarks))
     missing = _missing(kind, manifest, cache, known) if cache is not None else ()
     return _Findings(found.problems, (*missing, *found.remarks))
 
@@ -131,9 +133,12 @@ def _own_problems(kind: Kind, resource: ApiModel) -> Iterator[Problem]:
         yield from check_store(resource)
 
 
-def _own_remarks(resource: ApiModel) -> Iterator[str]:
+def _own_remarks(resource: ApiModel, around: References | None) -> Iterator[str]:
     if isinstance(resource, Plugin):
         yield from plugin_warnings(resource)
+        filled = with_data(resource, around) if around is not None else resource
+        if isinstance(filled, Problem):
+            yield filled.message
     if isinstance(resource, Provider):
         yield from provider_warnings(resource)
 

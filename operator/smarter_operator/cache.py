@@ -12,6 +12,7 @@ from smarter_operator.kinds import (
     BY_NAME,
     CHATBOT,
     CHATBOT_LABEL,
+    CONFIG_MAP,
     DEPLOYMENT,
     HOST_CLAIM,
     PLUGIN,
@@ -166,6 +167,7 @@ def references_of(kind: Kind, manifest: Manifest) -> set[Reference]:
         found = _chatbot_references(spec)
     elif kind is PLUGIN:
         found = [
+            (CONFIG_MAP.name, _config_map((spec.get("static") or {}).get("dataFrom") or {})),
             (PROVIDER.name, _referenced(spec.get("prompt", {}).get("model", {}), "providerRef")),
             (SQL_CONNECTION.name, _referenced(spec.get("sql", {}), "connectionRef")),
             (API_CONNECTION.name, _referenced(spec.get("api", {}), "connectionRef")),
@@ -182,7 +184,8 @@ def _chatbot_references(spec: Manifest) -> list[tuple[str, str]]:
     models = (model, *model.get("fallbacks", []))
     plugins = [(PLUGIN.name, str(plugin.get("name", ""))) for plugin in spec.get("plugins", [])]
     providers = [(PROVIDER.name, _referenced(part, "providerRef")) for part in models]
-    return [*plugins, *providers, (STORE.name, _referenced(spec, "storeRef"))]
+    config_map = (CONFIG_MAP.name, _config_map(spec.get("systemPromptFrom", {})))
+    return [*plugins, *providers, config_map, (STORE.name, _referenced(spec, "storeRef"))]
 
 
 def _listed(spec: Manifest) -> list[str] | None:
@@ -200,6 +203,10 @@ def _links(kind: Kind, manifest: Manifest) -> set[Reference]:
 
 def _referenced(part: Manifest, member: str) -> str:
     return str(part.get(member, {}).get("name", ""))
+
+
+def _config_map(source: Manifest) -> str:
+    return str(source.get("configMapKeyRef", {}).get("name", ""))
 
 
 def _chatbot_of(kind: Kind, manifest: Manifest) -> ObjectName | None:

@@ -1,5 +1,6 @@
 """The kinds of Kubernetes objects that the operator watches or writes, and their addresses in the API."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from smarter_crds.base import GROUP, VERSION
@@ -19,6 +20,11 @@ class Kind:
     cluster_scoped: bool = False
     """Whether its objects are in no namespace."""
 
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether an object with these labels is listed and watched."""
+        key, _, value = self.selector.partition("=")
+        return not key or (labels.get(key) == value if value else key in labels)
+
     @property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
@@ -31,6 +37,9 @@ class Kind:
 
 
 CHATBOT_LABEL = "smarter.sh/chatbot"
+WATCH_LABEL = "smarter.sh/watch"
+WATCHED_CONFIG_MAPS = {WATCH_LABEL: "true"}
+"""Labels of the ConfigMaps that are read: those that people write for chatbots, and our own."""
 
 
 def _own(name: str, plural: str) -> Kind:
@@ -51,7 +60,8 @@ API_KEY = _own("ApiKey", "apikeys")
 HOST_CLAIM = Kind("HostClaim", GROUP, VERSION, "hostclaims", cluster_scoped=True)
 
 SERVICE_ACCOUNT = _child("ServiceAccount", "", "v1", "serviceaccounts")
-CONFIG_MAP = _child("ConfigMap", "", "v1", "configmaps")
+# One watch for those of people and for ours: there is no selector of objects that bear the one label or the other.
+CONFIG_MAP = Kind("ConfigMap", "", "v1", "configmaps", selector=f"{WATCH_LABEL}=true")
 SERVICE = _child("Service", "", "v1", "services")
 DEPLOYMENT = _child("Deployment", "apps", "v1", "deployments")
 INGRESS = _child("Ingress", "networking.k8s.io", "v1", "ingresses")

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from smarter_crds.base import GROUP
-from smarter_operator.kinds import CHATBOT_LABEL
+from smarter_operator.kinds import CHATBOT_LABEL, WATCHED_CONFIG_MAPS
 
 FIELD_MANAGER = "smarter-operator"
 
@@ -67,6 +67,11 @@ def labels(bot: str) -> dict[str, str]:
         "app.kubernetes.io/part-of": "smarter",
         "app.kubernetes.io/managed-by": FIELD_MANAGER,
     }
+
+
+def config_map_labels(bot: str) -> dict[str, str]:
+    """Labels of a ConfigMap, by which it is watched beside those that people write."""
+    return labels(bot) | WATCHED_CONFIG_MAPS
 
 
 def digest(value: Any) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from smarter_crds import yaml_text
 from smarter_crds.api_connection import ApiConnection
 from smarter_crds.api_key import ApiKey
 from smarter_crds.compile import Problem, References, key_config, parse
@@ -18,6 +19,7 @@ from smarter_operator.kinds import (
     BY_NAME,
     CHATBOT,
     CHILDREN,
+    CONFIG_MAP,
     PLUGIN,
     POD,
     PROVIDER,
@@ -89,12 +91,12 @@ def _keys(found: Iterable[Manifest]) -> tuple[KeyConfig, ...]:
     return tuple(config for config in configs if config is not None)
 
 
-def references(raw: Manifest, cache: Cache) -> References:
-    """Return what the Chatbot `raw` refers to, directly or through a Plugin; may run in another thread."""
+def references(raw: Manifest, cache: Cache, kind: Kind = CHATBOT) -> References:
+    """Return what the Chatbot or Plugin `raw` refers to, directly or through a Plugin; may run in another thread."""
     found: dict[str, dict[str, Manifest]] = {
-        kind.name: {} for kind in (PLUGIN, PROVIDER, SQL_CONNECTION, API_CONNECTION, STORE)
+        known.name: {} for known in (PLUGIN, PROVIDER, SQL_CONNECTION, API_CONNECTION, STORE, CONFIG_MAP)
     }
-    waiting = references_of(CHATBOT, raw)
+    waiting = references_of(kind, raw)
     while waiting:
         kind_name, (namespace, name) = waiting.pop()
         manifest = cache.get(BY_NAME[kind_name], namespace, name)
@@ -108,6 +110,8 @@ def references(raw: Manifest, cache: Cache) -> References:
         api_connections={name: parse(ApiConnection, manifest) for name, manifest in found[API_CONNECTION.name].items()},
         prices=TABLE,
         stores={name: parse(Store, manifest) for name, manifest in found[STORE.name].items()},
+        config_maps={name: manifest.get("data") or {} for name, manifest in found[CONFIG_MAP.name].items()},
+        read_data=yaml_text.read,
     )
 
 

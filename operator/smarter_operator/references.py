@@ -14,6 +14,7 @@ from smarter_operator.cache import Cache, references_of
 from smarter_operator.cluster import Manifest
 from smarter_operator.findings import Verdict
 from smarter_operator.kinds import API_CONNECTION, BY_NAME, PLUGIN, POD, PROVIDER, SQL_CONNECTION, STORE, Kind
+from smarter_operator.observe import references
 from smarter_operator.pods import PodReports
 from smarter_operator.reporting import UseReporter
 from smarter_operator.status import dated
@@ -59,7 +60,8 @@ class ReferenceReconciler:
         return await self.reporter.report(kind, raw, status)
 
     def _verdicts(self, kind: Kind, raw: Manifest) -> dict[str, Verdict]:
-        found = {"Accepted": accepted(judge(kind.name, raw))}
+        around = references(raw, self.cache, kind) if kind is PLUGIN else None
+        found = {"Accepted": accepted(judge(kind.name, raw, around))}
         if kind is PLUGIN:
             found["ConnectionResolved"] = self._connection(raw)
         ready = next((verdict for verdict in found.values() if verdict[0] != "True"), None)

@@ -10,11 +10,13 @@ from smarter_operator.kinds import (
     CHATBOT,
     CHATBOT_LABEL,
     CHILDREN,
+    CONFIG_MAP,
     HOST_CLAIM,
     NAMESPACE,
     PLUGIN,
     POD,
     REFERENCED,
+    Kind,
 )
 
 Key = tuple[str, str, str]
@@ -46,11 +48,10 @@ def urgent_keys(change: Change, cache: Cache) -> Iterator[Key]:
     elif change.kind in REFERENCED:
         yield key_of(change.kind.name, manifest)
         if _spec_changed(change):
-            _, namespace, name = key_of(change.kind.name, manifest)
-            yield from ((CHATBOT.name, *user) for user in cache.users(change.kind, namespace, name))
-            yield from ((PLUGIN.name, *user) for user in cache.plugins_with(change.kind, namespace, name))
+            yield from _users(change.kind, manifest, cache)
     elif change.kind in CHILDREN or (change.kind is POD and _pod_changed(change)):
         yield from _labelled(change)
+        yield from _readers(change, manifest, cache)
     elif change.kind is HOST_CLAIM:
         yield from {holder_of(side) for side in (change.before, change.after) if side}
     elif change.kind is NAMESPACE and _labels(change.before) != _labels(change.after):
@@ -81,10 +82,23 @@ def _asked(child: Manifest) -> Manifest:
     return {**child, "metadata": kept | ours, "status": None}
 
 
+def _users(kind: Kind, manifest: Manifest, cache: Cache) -> Iterator[Key]:
+    _, namespace, name = key_of(kind.name, manifest)
+    yield from ((CHATBOT.name, *user) for user in cache.users(kind, namespace, name))
+    yield from ((PLUGIN.name, *user) for user in cache.plugins_with(kind, namespace, name))
+
+
+def _readers(change: Change, manifest: Manifest, cache: Cache) -> Iterator[Key]:
+    """Yield who reads a text of a ConfigMap that changed."""
+    if change.kind is CONFIG_MAP and _data(change.before) != _data(change.after):
+        yield from _users(CONFIG_MAP, manifest, cache)
+
+
 def _labelled(change: Change) -> set[Key]:
     """Return the Chatbot that the label names, and the one that it named before somebody changed it."""
     sides = [side["metadata"] for side in (change.before, change.after) if side is not None]
-    return {(CHATBOT.name, metadata["namespace"], metadata["labels"][CHATBOT_LABEL]) for metadata in sides}
+    labelled = [(metadata, metadata.get("labels", {}).get(CHATBOT_LABEL)) for metadata in sides]
+    return {(CHATBOT.name, metadata["namespace"], bot) for metadata, bot in labelled if bot}
 
 
 def patient_keys(change: Change, cache: Cache) -> set[Key]:
@@ -92,7 +106,8 @@ def patient_keys(change: Change, cache: Cache) -> set[Key]:
     if change.kind not in (CHATBOT, PLUGIN) or not _spec_changed(change):
         return set()
     before, after = (cache.reached(change.kind, side) if side else set() for side in (change.before, change.after))
-    found = {(kind_name, *name) for kind_name, name in before ^ after}
+    # Who uses a ConfigMap is nothing that it tells.
+    found = {(kind_name, *name) for kind_name, name in before ^ after if kind_name != CONFIG_MAP.name}
     if change.kind is CHATBOT and (change.before is None) != (change.after is None):
         _, namespace, name = key_of(CHATBOT.name, change.after or change.before or {})
         found |= {key_of(API_KEY.name, key) for key in cache.keys_of(namespace, name)}
@@ -116,6 +131,10 @@ def _spec_changed(change: Change) -> bool:
     if change.before is None or change.after is None:
         return True
     return bool(change.before["metadata"].get("generation") != change.after["metadata"].get("generation"))
+
+
+def _data(config_map: Manifest | None) -> object:
+    return config_map.get("data") if config_map else None
 
 
 def _labels(manifest: Manifest | None) -> object:

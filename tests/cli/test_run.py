@@ -306,3 +306,27 @@ async def test_a_bot_calls_an_api_with_a_token_from_the_env_file(tmp_path: Path)
         await runner.cleanup()
     assert said == "According to exchange-rates: date: 2026-03-13; rates, USD: 1.0812."
     assert seen == [("/v1/latest?base=EUR&symbols=USD", "Bearer s3cret-of-rates")]
+
+
+def config_map(name: str, key: str, text: str, label: str = "true") -> Manifest:
+    metadata = {"name": name, "namespace": "acme", "labels": {"smarter.sh/watch": label}}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {key: text}}
+
+
+async def test_data_of_a_config_map_in_the_files_is_served_and_an_edit_of_it_is_live_at_once(tmp_path: Path) -> None:
+    kept = plugin(static={"dataFrom": {"configMapKeyRef": {"name": "facts", "key": "data"}}})
+    bot = chatbot(
+        plugins=[{"name": "returns"}], systemPromptFrom={"configMapKeyRef": {"name": "texts", "key": "prompt"}}
+    )
+    del bot["spec"]["systemPrompt"]
+    write(tmp_path / "bot.yaml", bot, provider(), kept, config_map("texts", "prompt", "You are brief."))
+    facts = write(tmp_path / "facts.yaml", config_map("facts", "data", "window: 30 days"))
+    async with running("-f", str(tmp_path), folder=tmp_path) as (command, address):
+        assert "30 days" in await ask(address, "What is the window for returns?")
+        write(facts, config_map("facts", "data", '{"window": "77 days"}'))
+        await command.line("facts.yaml changed: live after")
+        assert "77 days" in await ask(address, "What is the window for returns?")
+        write(facts, config_map("facts", "data", "a: b: c"))
+        assert "line 1: mapping values" in await command.line("Key 'data' of ConfigMap 'facts'")
+        write(facts, config_map("facts", "data", "window: 1 day", label="false"))
+        await command.line("use `kubectl label configmap facts smarter.sh/watch=true`")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 
-from smarter_crds import KINDS, ApiConnection, ApiModel, Chatbot, Plugin, Provider, SqlConnection
+from smarter_crds import KINDS, ApiConnection, ApiModel, Chatbot, Plugin, Provider, SqlConnection, yaml_text
 from smarter_crds.base import API_VERSION
 from smarter_crds.compile import Compiled, Platform, PlatformLimits, References, compile_chatbot, judge
 from smarter_crds.exposure import IssuerRef
@@ -59,6 +59,10 @@ def compiled(place: str, provider: str = "") -> Compiled:
         providers=by_name(Provider, manifests),
         api_connections=by_name(ApiConnection, manifests),
         sql_connections=by_name(SqlConnection, manifests),
+        config_maps={
+            each["metadata"]["name"]: each["data"] for each in documents(place) if each["kind"] == "ConfigMap"
+        },
+        read_data=yaml_text.read,
     )
     return compile_chatbot(chatbot, references, PLATFORM)
 
@@ -115,6 +119,7 @@ def test_a_folder_keeps_to_one_namespace_and_brings_it_along(folder: str) -> Non
         pytest.param("garden-helper", "https://ask.garden.localhost", 1, id="garden-helper"),
         pytest.param("minimal.yaml", "", 1, id="minimal"),
         pytest.param("exchange-rates.yaml", "", 1, id="exchange-rates"),
+        pytest.param("texts-in-config-maps.yaml", "", 1, id="texts-in-config-maps"),
     ],
 )
 def test_a_sample_compiles_without_problem_or_warning(place: str, url: str, plugin_count: int) -> None:
@@ -184,6 +189,9 @@ def test_the_bot_proposes_questions_whose_answers_are_known(place: str, answers:
         *(pytest.param("garden-helper", question, fact, id=fact) for question, fact in GARDEN_ANSWERS.items()),
         pytest.param("broken", "When are you open on Saturday?", "10:00 to 14:00", id="broken-serves-what-it-has"),
         pytest.param("minimal.yaml", "What is the return window?", "30 days", id="minimal"),
+        pytest.param(
+            "texts-in-config-maps.yaml", "When is the library open on Saturday?", "10:00", id="texts-in-config-maps"
+        ),
     ],
 )
 async def test_the_demo_model_finds_the_answer_in_the_plugins(place: str, question: str, fact: str) -> None:

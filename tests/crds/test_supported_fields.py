@@ -81,13 +81,13 @@ def refusals(kind: str, manifest: Manifest) -> list[str]:
 def with_field(kind: str, path: str, value: object) -> Manifest:
     """Return the smallest resource with the field at `path` set to `value`, and what must stand beside it."""
     manifest = minimal(kind)
-    if (kind, path) in SECONDS:
-        excluded = SECONDS[kind, path][1].split(".")
+    if second := second_of(kind, path):
+        excluded = SECONDS[kind, second][1].split(".")
         descend(manifest["spec"], excluded[:-1]).pop(excluded[-1], None)
     # What the spec itself requires is there already, in its smallest form.
     schema = spec_schema(kind) | {"required": []}
     for name, member in (*beside(kind, path, value), (path, value)):
-        merge(manifest["spec"], only(full(kind)["spec"], schema, name.split("."), member))
+        merge(manifest["spec"], only(whole(kind), schema, name.split("."), member))
     return manifest
 
 
@@ -109,7 +109,25 @@ def sample(kind: str, path: str) -> object:
     """Return a valid value of the field at `path`."""
     if (kind, path) in SECONDS:
         return SECONDS[kind, path][0]
-    return descend(full(kind)["spec"], path.split("."))
+    return descend(whole(kind), path.split("."))
+
+
+def second_of(kind: str, path: str) -> str:
+    """Return the second of a pair to which `path` belongs; empty where it belongs to none."""
+    return next((second for of, second in SECONDS if of == kind and f"{path}.".startswith(f"{second}.")), "")
+
+
+def whole(kind: str) -> Manifest:
+    """Return a full spec with the seconds in it, too, which no API server would take."""
+    spec: Manifest = full(kind)["spec"]
+    for (of, path), (value, _) in SECONDS.items():
+        if of == kind and "[]" not in path:
+            *parents, last = path.split(".")
+            place = spec
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place.setdefault(last, value)
+    return spec
 
 
 def descend(value: Any, steps: list[str]) -> Any:

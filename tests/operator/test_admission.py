@@ -134,6 +134,11 @@ def test_what_can_never_work_is_denied_with_the_sentence(manifest: Manifest, sai
         ),
         pytest.param(api_plugin(), "ApiConnection 'erp' is not in namespace 'acme'; create it.", id="connection"),
         pytest.param(
+            plugin(static={"dataFrom": {"configMapKeyRef": {"name": "facts", "key": "data"}}}),
+            "ConfigMap 'facts', named in `spec.static.dataFrom`",
+            id="config-map",
+        ),
+        pytest.param(
             changed(
                 minimal("ApiKey"), spec__scope={"type": "Listed", "chatbots": ["nobody"]}, metadata__namespace="acme"
             ),

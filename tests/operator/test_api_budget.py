@@ -1,19 +1,16 @@
 """How many calls of the API a Chatbot may cost, and how many Chatbots an edit of a Plugin may wake."""
 
-import asyncio
-import functools
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
 from prometheus_client import REGISTRY
 
-from smarter_operator.cluster import Manifest
-from smarter_operator.kinds import CHATBOT, CHILDREN, SECRET, Kind
+from smarter_operator.kinds import CHATBOT, CHILDREN, SECRET
 from support.controllers import Controllers
 from support.fake_cluster import FakeCluster
 from support.manifests import chatbot, exposed, plugin, provider
-from support.operator_harness import Harness
+from support.operator_harness import Harness, as_a_watch
 from support.virtual_time import virtual_time
 
 MADE = {SECRET.name, *(kind.name for kind in CHILDREN)}
@@ -85,16 +82,6 @@ async def test_a_change_costs_no_more_than_what_it_changes(
         assert Counter(kind for _, kind, _ in cluster.writes if kind in OWN) == writes
         # The one question is for the PodMonitor, of which nobody knows whether its API has come by now.
         assert cluster.reads in ([], [("PodMonitor", "support")])
-
-
-def as_a_watch(harness: Harness) -> Callable[[Kind, Manifest, bool], None]:
-    """Tell of each change a moment later, so that the answer to a write comes before its event."""
-
-    def tell(kind: Kind, manifest: Manifest, gone: bool) -> None:
-        feed = functools.partial(harness.engine.event, kind, manifest, gone=gone)
-        asyncio.get_running_loop().call_later(0.05, feed)
-
-    return tell
 
 
 def reconciles() -> float:

@@ -82,9 +82,7 @@ class FakeCluster:
     async def list_objects(self, kind: Kind, namespace: str = "", name: str = "") -> list[Manifest]:
         self.lists.append((kind.name, name or "all"))
         labelled = [
-            m
-            for m in self.objects.values()
-            if m["kind"] == kind.name and (not kind.selector or kind.selector in m["metadata"].get("labels", {}))
+            m for m in self.objects.values() if m["kind"] == kind.name and kind.selects(m["metadata"].get("labels", {}))
         ]
         wanted = {"namespace": namespace, "name": name} if name else {}
         return [copy.deepcopy(m) for m in labelled if wanted.items() <= m["metadata"].items()]
@@ -215,10 +213,7 @@ class FakeCluster:
 
     def _is_watched(self, manifest: Manifest) -> bool:
         kind = BY_NAME.get(manifest["kind"])
-        if kind is None:
-            return False
-        selector = kind.selector
-        return not selector or selector in manifest["metadata"].get("labels", {})
+        return kind is not None and kind.selects(manifest["metadata"].get("labels", {}))
 
 
 def _without(live: Any, before: Any, desired: Any) -> Any:

@@ -1,13 +1,16 @@
 """The operator's engine over a cluster in memory, with pods whose answers a test decides."""
 
 import asyncio
+import functools
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from smarter_crds.compile import Platform
 from smarter_crds.runtime_config import RuntimeProblem, RuntimeStatus
-from smarter_operator.cluster import Cluster
+from smarter_operator.cluster import Cluster, Manifest
 from smarter_operator.engine import Engine
+from smarter_operator.kinds import Kind
 from smarter_operator.leader import Elector
 from smarter_operator.probes import HostClient
 from smarter_operator.settings import Settings
@@ -103,3 +106,13 @@ class Harness:
                 ready = {"type": "Ready", "status": "True"}
                 status = {"conditions": [ready], "notAfter": "2027-02-20T12:00:00Z"}
                 self.cluster.edit(kind, name, namespace, status=status)
+
+
+def as_a_watch(harness: Harness) -> Callable[[Kind, Manifest, bool], None]:
+    """Tell of each change a moment later, so that the answer to a write comes before its event."""
+
+    def tell(kind: Kind, manifest: Manifest, gone: bool) -> None:
+        feed = functools.partial(harness.engine.event, kind, manifest, gone=gone)
+        asyncio.get_running_loop().call_later(0.05, feed)
+
+    return tell

@@ -18,6 +18,7 @@ from smarter_crds.compile.access import access_config, identity_warnings, origin
 from smarter_crds.compile.api_connections import api_connection_config, api_connection_secrets
 from smarter_crds.compile.app import app_config, app_defaults
 from smarter_crds.compile.checks import CHECKS
+from smarter_crds.compile.config_maps import system_prompt
 from smarter_crds.compile.exposure import Route, route, route_defaults, route_problems, route_warnings
 from smarter_crds.compile.limits import limit_warnings, limits_config, limits_defaults, serving_config
 from smarter_crds.compile.model import Compiled, Platform, References, Settled
@@ -70,6 +71,7 @@ class _Bot:
     reachable: Sequence[tuple[Provider, str]]
     """Every model that may answer."""
     prices: PriceTable
+    system_prompt: str | Problem
 
     @property
     def language(self) -> str:
@@ -139,6 +141,7 @@ def _gather(chatbot: Chatbot, references: References, platform: Platform) -> _Bo
         store=store if isinstance(store, Store) else None,
         reachable=reachable(chatbot, references),
         prices=references.prices,
+        system_prompt=system_prompt(chatbot, references),
     )
 
 
@@ -232,7 +235,7 @@ def _config(bot: _Bot) -> RuntimeConfig:
         description=spec.description or "",
         language=bot.language,
         time_zone=spec.time_zone or bot.platform.time_zone,
-        system_prompt=spec.system_prompt or "",
+        system_prompt="" if isinstance(bot.system_prompt, Problem) else bot.system_prompt,
         model=ModelConfig(
             **_choice(spec.model, bot.provider),
             fallbacks=tuple(ModelChoice(**_choice(each, provider)) for each, provider in bot.fallbacks),

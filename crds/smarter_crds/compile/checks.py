@@ -9,6 +9,7 @@ from functools import cache
 from smarter_crds.chatbot import Chatbot, ModelParameters
 from smarter_crds.compile.access import identity_problems
 from smarter_crds.compile.allowed import forbidden
+from smarter_crds.compile.config_maps import system_prompt_can_be_had
 from smarter_crds.compile.model import Platform, References
 from smarter_crds.compile.prices import prices_of
 from smarter_crds.compile.problems import Problem
@@ -166,6 +167,7 @@ def _models(chatbot: Chatbot) -> Iterator[tuple[str, ModelParameters]]:
 
 CHECKS: tuple[Check, ...] = (
     nothing_unsupported_is_set,
+    system_prompt_can_be_had,
     one_pod_without_store,
     store_is_known,
     budgets_are_kept,

@@ -9,10 +9,10 @@ MAX_DATA_BYTES = 128 * 1024
 MAX_DATA_DEPTH = 32
 
 
-def check_free_form(field: str, data: object) -> Iterator[Problem]:
-    """Yield why `data`, which stands in `field`, cannot be put into a config."""
+def check_free_form(place: str, data: object) -> Iterator[Problem]:
+    """Yield why `data`, which stands in `place`, cannot be put into a config."""
     if _is_deeper(data, MAX_DATA_DEPTH):
-        yield Problem("DataTooDeep", f"`{field}` is nested more than {MAX_DATA_DEPTH} deep; flatten it.")
+        yield Problem("DataTooDeep", f"{place} is nested more than {MAX_DATA_DEPTH} deep; flatten it.")
         return
     try:
         size = len(canonical(data))
@@ -20,14 +20,14 @@ def check_free_form(field: str, data: object) -> Iterator[Problem]:
         # Only in a manifest that no API server has read.
         yield Problem(
             "InvalidData",
-            f"`{field}` holds something that JSON does not know, such as a date, an infinite number or a key that is "
+            f"{place} holds something that JSON does not know, such as a date, an infinite number or a key that is "
             "no text; quote it.",
         )
         return
     if size > MAX_DATA_BYTES:
         yield Problem(
             "DataTooLarge",
-            f"`{field}` takes {size} bytes as JSON, and {MAX_DATA_BYTES} are allowed; shorten it, or split it into "
+            f"{place} takes {size} bytes as JSON, and {MAX_DATA_BYTES} are allowed; shorten it, or split it into "
             "several Plugins.",
         )
 

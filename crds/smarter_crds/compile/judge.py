@@ -12,10 +12,13 @@ from smarter_crds.compile.connections import (
     sql_connection_warnings,
     store_warnings,
 )
+from smarter_crds.compile.model import References
 from smarter_crds.compile.plugins import check_plugin, plugin_warnings
 from smarter_crds.compile.problems import Problem, parse
 from smarter_crds.compile.providers import check_provider, provider_warnings
+from smarter_crds.compile.static_data import with_data
 from smarter_crds.kinds import KINDS
+from smarter_crds.plugin import Plugin
 
 Check = Callable[[Any], Iterable[Problem]]
 Warnings = Callable[[Any], Iterable[str]]
@@ -39,10 +42,14 @@ class Judgement:
     """What is set and has no effect."""
 
 
-def judge(kind: str, manifest: Mapping[str, Any]) -> Judgement:
-    """Judge an object of the API server."""
+def judge(kind: str, manifest: Mapping[str, Any], references: References | None = None) -> Judgement:
+    """Judge an object of the API server; where `references` are given, with what is in the ConfigMaps that it names."""
     resource = parse(KINDS[kind].model, manifest)
     if isinstance(resource, Problem):
         return Judgement((resource,))
     check, warnings = _JUDGES[kind]
-    return Judgement(tuple(check(resource)), tuple(warnings(resource)))
+    problems = tuple(check(resource))
+    if references and isinstance(resource, Plugin) and not problems:
+        filled = with_data(resource, references)
+        problems = (filled,) if isinstance(filled, Problem) else ()
+    return Judgement(problems, tuple(warnings(resource)))

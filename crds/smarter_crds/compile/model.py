@@ -1,7 +1,8 @@
 """What goes into compile and what comes out of it."""
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -99,6 +100,10 @@ class References:
     stores: Mapping[str, Store | Problem] = field(default_factory=dict)
     prices: PriceTable = field(default_factory=PriceTable)
     """Prices of models; by default none is known."""
+    config_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The texts, by key, of the ConfigMaps that are labelled `smarter.sh/watch=true`."""
+    read_data: Callable[[str], object] = json.loads
+    """Reads data that is kept as text; raises a ValueError that says what is wrong with it."""
     good_config_bytes: int = 0
     """Size of the compressed config that pods have confirmed last."""
 

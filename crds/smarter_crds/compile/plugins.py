@@ -28,8 +28,8 @@ def check_content(plugin: Plugin) -> tuple[Problem, ...]:
     """Return what is wrong with `plugin` whatever this version supports: only an edit of the Plugin itself helps."""
     spec = plugin.spec
     return (
-        *check_free_form("spec.static.data", (spec.static and spec.static.data) or {}),
-        *check_free_form("spec.api.body", (spec.api and spec.api.body) or {}),
+        *check_free_form("`spec.static.data`", (spec.static and spec.static.data) or {}),
+        *check_free_form("`spec.api.body`", (spec.api and spec.api.body) or {}),
         *check_declared(plugin),
         *check_parameters(plugin),
         *check_api(plugin),

@@ -10,6 +10,7 @@ from smarter_crds.compile.model import References
 from smarter_crds.compile.plugins import check_plugin, plugin_config, plugin_warnings
 from smarter_crds.compile.problems import Problem, first_message
 from smarter_crds.compile.providers import IGNORED_PARAMETERS, default_model, find_provider, provider_warnings
+from smarter_crds.compile.static_data import with_data
 from smarter_crds.plugin import Plugin
 from smarter_crds.provider import Provider
 from smarter_crds.runtime_config import PluginConfig
@@ -64,16 +65,9 @@ def reachable(chatbot: Chatbot, references: References) -> list[tuple[Provider, 
 
 
 def _resolve(name: str, chatbot: Chatbot, references: References) -> Resolved | Problem:
-    plugin = references.plugins.get(name)
-    if plugin is None:
-        return Problem(
-            "PluginNotFound",
-            f"Plugin {name!r} is not in namespace {chatbot.metadata.namespace!r}; create it, or remove it from "
-            "`spec.plugins`.",
-        )
-    said = plugin.message if isinstance(plugin, Problem) else first_message(check_plugin(plugin))
-    if isinstance(plugin, Problem) or said:
-        return Problem("PluginNotAccepted", f"Plugin {name!r} is not accepted: {said}")
+    plugin = _whole(name, chatbot, references)
+    if isinstance(plugin, Problem):
+        return plugin
     provider = _named_provider(plugin, references, chatbot.metadata.namespace)
     connection = find_connection(plugin, references, chatbot.metadata.namespace)
     if isinstance(provider, Problem):
@@ -86,6 +80,21 @@ def _resolve(name: str, chatbot: Chatbot, references: References) -> Resolved | 
     config = plugin_config(plugin, provider, chatbot.spec.model.provider_ref.name)
     warnings = (*_warnings(plugin, connection, provider, used), *connected_warnings(plugin, connection))
     return Resolved(config, provider, connection, warnings)
+
+
+def _whole(name: str, chatbot: Chatbot, references: References) -> Plugin | Problem:
+    """Return the Plugin of this name with its data in it, or why it cannot be used."""
+    plugin = references.plugins.get(name)
+    if plugin is None:
+        return Problem(
+            "PluginNotFound",
+            f"Plugin {name!r} is not in namespace {chatbot.metadata.namespace!r}; create it, or remove it from "
+            "`spec.plugins`.",
+        )
+    said = plugin.message if isinstance(plugin, Problem) else first_message(check_plugin(plugin))
+    if isinstance(plugin, Problem) or said:
+        return Problem("PluginNotAccepted", f"Plugin {name!r} is not accepted: {said}")
+    return with_data(plugin, references)
 
 
 def _named_provider(plugin: Plugin, references: References, namespace: str) -> Provider | Problem | None:

@@ -6,16 +6,16 @@ from smarter_crds.chatbot import Chatbot
 from smarter_crds.runtime_config import CONFIG_KEY, GOOD_CONFIG_KEY, config_hash, pack, unpack
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
-from smarter_operator.resources.metadata import metadata
+from smarter_operator.resources.metadata import owned
 
 
 def config_map(chatbot: Chatbot, document: bytes, good: str = "", schema_version: int = 1) -> Manifest:
     """Build it from the config's JSON and, where there is one, the base64 of the packed config known to be good."""
-    packed = base64.b64encode(pack(document)).decode()
+    bot, packed = chatbot.metadata.name, base64.b64encode(pack(document)).decode()
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata(chatbot, names.config_map(chatbot.metadata.name)),
+        "metadata": owned("Chatbot", chatbot.metadata, names.config_map(bot), names.config_map_labels(bot)),
         "data": {"schemaVersion": str(schema_version), "hash": config_hash(document)},
         "binaryData": {CONFIG_KEY: packed} | ({GOOD_CONFIG_KEY: good} if good else {}),
     }

@@ -16,7 +16,7 @@ MAX_BYTES = 900_000
 def keys_config_map(bot: Metadata, keys: Sequence[KeyConfig]) -> Manifest:
     """Build it for the Chatbot with this metadata, whatever else is wrong with that."""
     document = keys_to_json(keys)
-    metadata = owned("Chatbot", bot, names.keys_config_map(bot.name), names.labels(bot.name))
+    metadata = owned("Chatbot", bot, names.keys_config_map(bot.name), names.config_map_labels(bot.name))
     data = {KEYS_KEY: document.decode(), "hash": keys_hash(document)}
     return stamped({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
 
