@@ -107,6 +107,12 @@ def _objection(answers: Sequence[dict[str, dict[str, Any]]]) -> str:
 
 def certificate_ready(outcome: Outcome) -> Verdict:
     settled = outcome.compiled.settled
+    if not outcome.problems and settled.secret_hosts:
+        return (
+            "True",
+            "FromSecret",
+            f"The certificate is in Secret {settled.tls_secret!r}, which the operator cannot read.",
+        )
     if not outcome.problems and not settled.certified_hosts:
         return "True", "NotNeeded", "No certificate of its own is needed."
     if CERTIFICATE.name in outcome.missing:

@@ -60,7 +60,8 @@ def narrowed(compiled: Compiled, hosts: Sequence[str]) -> Compiled:
     scheme, _, first = compiled.url.partition("://")
     url = f"{scheme}://{first if first in kept else kept[0]}" if kept else ""
     certified = tuple(host for host in compiled.settled.certified_hosts if host in kept)
-    settled = replace(compiled.settled, hosts=kept, certified_hosts=certified, url=url)
+    own = tuple(host for host in compiled.settled.secret_hosts if host in kept)
+    settled = replace(compiled.settled, hosts=kept, certified_hosts=certified, secret_hosts=own, url=url)
     return replace(compiled, settled=settled)
 
 

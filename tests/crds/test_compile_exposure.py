@@ -104,6 +104,28 @@ def test_where_a_bot_is_reached(
     assert result.settled.exposure_type == ("Ingress" if hosts else "None")
 
 
+OWN = {"mode": "Secret", "secretName": "acme-wildcard"}
+
+
+@pytest.mark.parametrize(
+    ("base_domain_tls", "hosts", "from_secret"),
+    [
+        pytest.param("Wildcard", ["a.example"], ("a.example",), id="the-controllers-wildcard-covers-the-default-host"),
+        pytest.param("Issuer", ["a.example"], ("support-acme.bots.example", "a.example"), id="all-hosts"),
+        pytest.param("Wildcard", [], ("support-acme.bots.example",), id="there-is-no-other-host"),
+    ],
+)
+def test_a_certificate_of_ones_own_is_used_for_ones_own_hosts(
+    base_domain_tls: Literal["Wildcard", "Issuer"], hosts: list[str], from_secret: tuple[str, ...]
+) -> None:
+    platform = Platform(base_domain="bots.example", base_domain_tls=base_domain_tls, issuer_ref=IssuerRef(name="ca"))
+    result = compiled({"hosts": hosts, "tls": OWN}, platform)
+    assert (result.problems, result.warnings) == ((), ())
+    assert (result.settled.tls_secret, result.settled.secret_hosts) == ("acme-wildcard", from_secret)
+    assert (result.settled.certified_hosts, result.settled.issuer_ref) == ((), None)
+    assert result.url.startswith("https://")
+
+
 GATEWAY = {"type": "HTTPRoute", "hosts": ["a.example"], "gatewayRef": {"name": "public"}}
 
 
@@ -147,6 +169,11 @@ def test_more_hosts_than_a_route_carries_are_refused() -> None:
                 "`spec.exposure.tls.issuerRef` has no effect with mode `External`.",
             ),
             id="an-ingress-class-and-an-issuer-for-a-gateway",
+        ),
+        pytest.param(
+            {"hosts": ["a.example"], "tls": {"mode": "External", "secretName": "x"}},
+            ("`spec.exposure.tls.secretName` has no effect with mode `External`; set mode `Secret`.",),
+            id="a-secret-for-another-mode",
         ),
         pytest.param(
             {"hosts": ["a.example"], "gatewayRef": {"name": "public"}},

@@ -175,3 +175,24 @@ async def test_a_sidecar_a_restart_and_foreign_labels_survive_our_own_changes(ap
     assert template["metadata"]["annotations"] == restarted
     assert sorted(c["name"] for c in template["spec"]["containers"]) == ["mesh", "runtime"]
     await ready(api, namespace)
+
+
+async def test_a_bot_with_a_certificate_of_its_own_names_its_secret_and_has_none_made(api: Api, namespace: str) -> None:
+    tls = {"mode": "Secret", "secretName": "acme-wildcard"}
+    await api.apply(provider(namespace=namespace), chatbot(namespace=namespace, exposure=exposed()))
+    await eventually(lambda: api.is_ready(namespace, "support"))
+    assert await api.list_all("Certificate", namespace)
+    await api.apply(chatbot(namespace=namespace, exposure=exposed() | {"tls": tls}))
+
+    async def uses_it() -> bool:
+        ingress = await api.get("Ingress", namespace, "support")
+        secrets = [entry.get("secretName") for entry in ingress["spec"].get("tls", [])] if ingress else []
+        return secrets == ["acme-wildcard"] and await api.is_ready(namespace, "support")
+
+    await eventually(uses_it)
+    assert (await api.condition(namespace, "support", "CertificateReady"))[:2] == ("True", "FromSecret")
+
+    async def no_certificate() -> bool:
+        return not await api.list_all("Certificate", namespace)
+
+    await eventually(no_certificate)

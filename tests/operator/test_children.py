@@ -48,6 +48,10 @@ CASES: Mapping[str, dict[str, Any]] = {
     "custom-host": {"bot": {"exposure": exposed() | {"className": "nginx"}}},
     "not-exposed": {"bot": {"exposure": {"type": "None"}}},
     "tls-disabled": {"bot": {"exposure": exposed(mode="Disabled")}},
+    "tls-external": {"bot": {"exposure": exposed(mode="External")}},
+    "tls-secret": {
+        "bot": {"exposure": exposed(mode="Secret") | {"tls": {"mode": "Secret", "secretName": "acme-wildcard"}}}
+    },
     "two-pods": {"bot": {"exposure": {"type": "None"}}, "replicas": 2},
     "maintenance": {"bot": {"state": "Maintenance", "maintenanceMessage": "We are back at 9:00."}},
     "offline": {"bot": {"state": "Offline", "exposure": exposed()}},

@@ -191,6 +191,8 @@ def _settled(bot: _Bot) -> Settled:
         class_name=route.class_name,
         tls_mode=route.tls_mode,
         certified_hosts=route.certified_hosts,
+        tls_secret=route.tls_secret,
+        secret_hosts=route.secret_hosts,
         issuer_ref=route.issuer_ref,
         gateway_ref=route.gateway_ref,
         autoscaling=pods.autoscaling,

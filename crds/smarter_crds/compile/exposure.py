@@ -34,6 +34,8 @@ class Route:
     certified_hosts: tuple[str, ...]
     issuer_ref: IssuerRef | None
     gateway_ref: GatewayRef | None
+    tls_secret: str
+    secret_hosts: tuple[str, ...]
 
 
 def default_host(metadata: Metadata, base_domain: str) -> str:
@@ -65,6 +67,9 @@ def route(chatbot: Chatbot, platform: Platform) -> Route:
         certified_hosts=_certified(chatbot, hosts, platform) if mode == "Issuer" else (),
         issuer_ref=issuer if mode == "Issuer" else None,
         gateway_ref=exposure.gateway_ref if is_http_route else None,
+        tls_secret=(asked.secret_name or "") if mode == "Secret" else "",
+        # A bot that has no host but the default one means that.
+        secret_hosts=(_certified(chatbot, hosts, platform) or hosts) if mode == "Secret" else (),
     )
 
 
@@ -82,11 +87,11 @@ def route_problems(chatbot: Chatbot, route: Route) -> Iterator[Problem]:
             f"The bot has {len(route.hosts)} hosts, and an HTTPRoute carries {_MAX_HTTP_ROUTE_HOSTS}; remove some from "
             "`spec.exposure.hosts`, or use type `Ingress`.",
         )
-    if route.type == "HTTPRoute" and route.tls_mode == "Issuer":
+    if route.type == "HTTPRoute" and route.tls_mode in ("Issuer", "Secret"):
         yield Problem(
             "NotSupported",
-            "`spec.exposure.tls.mode: Issuer` is not supported yet with type `HTTPRoute`; let the Gateway's listener "
-            "terminate TLS and use `External`, or use type `Ingress`.",
+            f"`spec.exposure.tls.mode: {route.tls_mode}` is not supported yet with type `HTTPRoute`; let the Gateway's "
+            "listener terminate TLS and use `External`, or use type `Ingress`.",
         )
     elif route.type != "None" and route.tls_mode == "Issuer" and route.issuer_ref is None:
         yield Problem(
@@ -106,8 +111,12 @@ def route_warnings(chatbot: Chatbot) -> Iterator[str]:
     mode = exposure.tls.mode if exposure.tls else None
     if exposure.type == "HTTPRoute":
         mode = mode or "External"
-    if exposure.type != "None" and exposure.tls and exposure.tls.issuer_ref and mode not in (None, "Issuer"):
+    if exposure.type == "None" or exposure.tls is None:
+        return
+    if exposure.tls.issuer_ref and mode not in (None, "Issuer"):
         yield f"`spec.exposure.tls.issuerRef` has no effect with mode `{mode}`."
+    if exposure.tls.secret_name and mode != "Secret":
+        yield f"`spec.exposure.tls.secretName` has no effect with mode `{mode or 'Issuer'}`; set mode `Secret`."
 
 
 def route_defaults(chatbot: Chatbot, route: Route) -> ExposureDefaults | None:

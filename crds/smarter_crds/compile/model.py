@@ -158,6 +158,10 @@ class Settled:
     """Set if, and only if, `tls_mode` is `Issuer` and an issuer is known."""
     gateway_ref: GatewayRef | None
     """Set if, and only if, `exposure_type` is `HTTPRoute`."""
+    tls_secret: str = ""
+    """The Secret with a certificate of the user's own; empty: none is named."""
+    secret_hosts: tuple[str, ...] = ()
+    """The hosts with the certificate in `tls_secret`."""
     autoscaling: Autoscaling | None = None
     """None: the number of pods is fixed."""
     image: str = ""

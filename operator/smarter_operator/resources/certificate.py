@@ -24,3 +24,10 @@ def certificate(chatbot: Chatbot, compiled: Compiled, host: str) -> Manifest:
             "usages": ["digital signature", "server auth"],
         },
     }
+
+
+def certificate_secret(chatbot: Chatbot, compiled: Compiled, host: str) -> str:
+    """Return the Secret with the certificate of `host`; empty where the controller has one for it."""
+    if host in compiled.settled.certified_hosts:
+        return names.certificate(chatbot.metadata.name, host)
+    return compiled.settled.tls_secret if host in compiled.settled.secret_hosts else ""

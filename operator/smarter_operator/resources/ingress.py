@@ -6,6 +6,7 @@ from smarter_crds.chatbot import Chatbot
 from smarter_crds.compile import Compiled
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
+from smarter_operator.resources.certificate import certificate_secret
 from smarter_operator.resources.metadata import metadata, route_annotations
 
 _STREAMING = {
@@ -20,7 +21,7 @@ def ingress(chatbot: Chatbot, compiled: Compiled) -> Manifest:
     spec: dict[str, Any] = {"rules": [_rule(chatbot, host) for host in compiled.hosts]}
     if compiled.settled.class_name:
         spec["ingressClassName"] = compiled.settled.class_name
-    if compiled.settled.tls_mode == "Issuer":
+    if compiled.settled.tls_mode in ("Issuer", "Secret"):
         spec["tls"] = [_tls(chatbot, compiled, host) for host in compiled.hosts]
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -31,10 +32,9 @@ def ingress(chatbot: Chatbot, compiled: Compiled) -> Manifest:
 
 
 def _tls(chatbot: Chatbot, compiled: Compiled, host: str) -> dict[str, Any]:
-    if host in compiled.settled.certified_hosts:
-        return {"hosts": [host], "secretName": names.certificate(chatbot.metadata.name, host)}
+    secret = certificate_secret(chatbot, compiled, host)
     # Without a Secret controllers use their default certificate: the wildcard of the base domain.
-    return {"hosts": [host]}
+    return {"hosts": [host]} | ({"secretName": secret} if secret else {})
 
 
 def _rule(chatbot: Chatbot, host: str) -> dict[str, Any]:
