@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from smarter_runtime.answers import REASON
-from smarter_runtime.endpoints import chat, conversations, health, operations, visitor
+from smarter_runtime.endpoints import chat, conversations, described, health, operations, visitor
 from smarter_runtime.errors import ApiError
 from smarter_runtime.middleware import RequestMiddleware
 from smarter_runtime.origins import Origins
@@ -27,6 +27,7 @@ def create_api(services: Services) -> ASGIApp:
     app.get("/app/v1/config")(visitor.settings)
     app.get("/app/v1/theme.css")(visitor.theme)
     app.get("/app/assets/{name}")(visitor.asset)
+    app.get("/openapi.json")(described.openapi)
     app.get("/embed.js")(visitor.embedding)
     app.get("/.well-known/smarter")(visitor.identity)
     app.get("/")(visitor.chat_page)
@@ -42,6 +43,7 @@ def create_status(services: Services) -> ASGIApp:
     app.get("/usage")(operations.usage)
     app.post("/usage/acknowledge")(operations.acknowledged)
     app.delete("/conversations")(operations.erased)
+    app.get("/openapi.json")(described.status_openapi)
     return app
 
 

@@ -69,7 +69,6 @@ async def test_a_log_line_is_json_with_the_id_of_its_request(tmp_path: Path, cap
         pytest.param("GET", "/nowhere", 404, "not_found", id="no-such-path"),
         pytest.param("GET", "/v1/chat/completions", 405, "method_not_allowed", id="wrong-method"),
         pytest.param("GET", "/docs", 404, "not_found", id="no-docs"),
-        pytest.param("GET", "/openapi.json", 404, "not_found", id="no-openapi"),
         pytest.param("GET", "/status", 404, "not_found", id="status-is-inside-only"),
         pytest.param("GET", "/metrics", 404, "not_found", id="metrics-are-inside-only"),
     ],

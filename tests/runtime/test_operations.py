@@ -144,7 +144,10 @@ async def test_all_conversations_of_a_key_are_erased_for_it(tmp_path: Path) -> N
         assert await ask(bot, "DELETE", "/conversations?key=uid-1") == (200, {"erased": 1})
 
 
-@pytest.mark.parametrize("query", ["?subject=ada", "", "?visitor=", "?visitor=a&key=b", "?owner=a"])
+@pytest.mark.parametrize(
+    "query",
+    ["?subject=ada", "", "?visitor=", "?visitor=a&key=b", "?visitor=a&key=", "?visitor=a&visitor=b", "?owner=a"],
+)
 async def test_whose_conversations_are_erased_must_be_said(tmp_path: Path, query: str) -> None:
     async with running(tmp_path, opened()) as bot:
         assert (await ask(bot, "DELETE", f"/conversations{query}"))[0] == 400

@@ -83,6 +83,10 @@ async def test_it_is_honoured_or_quietly_overridden(tmp_path: Path, fields: dict
             id="file",
         ),
         pytest.param(
+            {"messages": [{"role": "user", "content": [{"type": ["text"], "text": "x"}]}]}, 400, "unsupported_content",
+            "messages[0].content[0]", id="a-part-whose-type-is-a-list",
+        ),
+        pytest.param(
             {"messages": [{"role": "tool", "tool_call_id": "call_x", "content": "1"}]}, 400, "unknown_tool_call",
             "messages[0]", id="tool-result",
         ),

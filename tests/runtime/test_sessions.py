@@ -86,6 +86,8 @@ async def test_a_session_is_json_and_is_not_kept(tmp_path: Path) -> None:
         headers = {"Origin": bot.url}
         async with bot.http.post(f"{bot.url}/app/v1/session", data="{}", headers=headers) as response:
             assert response.status == 415
+        async with bot.http.post(f"{bot.url}/app/v1/session", json=[], headers=headers) as response:
+            assert response.status == 400
         async with bot.http.post(f"{bot.url}/app/v1/session", json={}, headers=headers) as response:
             assert response.headers["Cache-Control"] == "no-store"
             body = await response.json()

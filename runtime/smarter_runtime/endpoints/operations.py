@@ -22,6 +22,7 @@ from smarter_runtime.usage import UsageUnavailable
 
 MOST_RECORDS = 1000
 MOST_NUMBER = 10**15
+_WAYS_TO_NAME = ("visitor", "subject", "key")
 
 
 async def usage(request: Request) -> Response:
@@ -65,8 +66,8 @@ async def erased(request: Request) -> Response:
 
 def _caller_id(request: Request, bot: Bot) -> str:
     """Return the caller that the query names, in one of three ways."""
-    given = [(name, value) for name in ("visitor", "subject", "key") if (value := request.query_params.get(name))]
-    if len(given) != 1:
+    given = [(name, value) for name, value in request.query_params.multi_items() if name in _WAYS_TO_NAME]
+    if len(given) != 1 or not given[0][1]:
         ways = "`visitor` (value of the cookie), `subject` (`sub` of the signed identity) or `key` (UID of the ApiKey)"
         raise invalid(f"Say whose conversations, by {ways}.")
     name, value = given[0]

@@ -81,7 +81,9 @@ async def session(request: Request) -> Response:
 
 async def _identity(body: Any, services: Services, bot: Bot) -> Identity | None:
     """Return who the visitor is, by the signed token in the body; None: the site says nothing."""
-    token = body.get("identity") if isinstance(body, dict) else None
+    if not isinstance(body, dict):
+        raise invalid("The body must be a JSON object.")
+    token = body.get("identity")
     if token is None:
         return None
     if not isinstance(token, str):

@@ -10,10 +10,10 @@ from smarter_runtime.inbound import Reader
 from smarter_runtime.inbound.values import Given, items, mapping, needs_api_key, only, text
 
 _CONTEXT = "[Context given by the caller of this API, who is not the chatbot's operator:]\n{}"
-_TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
+_TEXT_PARTS = ("text", "input_text", "output_text", "refusal")
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _FIELDS = frozenset({"role", "content", "name"})
-_ASSISTANT_FIELDS = _FIELDS | {"refusal", "annotations", "audio", "function_call", "reasoning", "tool_calls"}
+ASSISTANT_FIELDS = _FIELDS | {"refusal", "annotations", "audio", "function_call", "reasoning", "tool_calls"}
 _TOOL_FIELDS = _FIELDS | {"tool_call_id"}
 MAX_CALLS = 128
 
@@ -105,7 +105,7 @@ def _message(value: Any, place: str, reader: Reader) -> Message:
         only(given, _TOOL_FIELDS, place)
         return tool_result(text(given, "tool_call_id", place), content(given.get("content"), f"{place}.content"))
     if role == "assistant":
-        only(given, _ASSISTANT_FIELDS, place)
+        only(given, ASSISTANT_FIELDS, place)
         text_ = content(given.get("content"), f"{place}.content")
         return Message("assistant", text_, _calls(given, f"{place}.tool_calls", reader))
     if role != "user":
