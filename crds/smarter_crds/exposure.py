@@ -49,7 +49,8 @@ class ExposureTls(ApiModel):
         description="`Issuer`: cert-manager makes a certificate per host. `Secret`: the certificate in `secretName` is "
         "used. `External`: TLS ends in front of the cluster. `Disabled`: plain HTTP. Default: `Issuer` "
         "if an issuer is named here or by the platform, else as the platform says, `Disabled`; with type "
-        "`HTTPRoute` always `External`, for the Gateway's listener holds the certificate.",
+        "`HTTPRoute` always `External`, for the Gateway's listener holds the certificate. `Issuer` and `Secret` need "
+        "there a Gateway API with ListenerSets, and a Gateway that allows them.",
     )
     issuer_ref: IssuerRef | None = Field(
         None, description="Issuer for mode `Issuer`. Default: the platform's default issuer."

@@ -11,10 +11,19 @@ from smarter_operator.apis import MissingApis
 from smarter_operator.cache import Cache
 from smarter_operator.cluster import ApiMissing, Cluster, Conflict, Manifest, NotFound, Rejected
 from smarter_operator.drift import is_current, is_stuck
-from smarter_operator.kinds import BY_NAME, CHILDREN, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE, INGRESS, Kind
+from smarter_operator.kinds import (
+    BY_NAME,
+    CHILDREN,
+    DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    HTTP_ROUTE,
+    INGRESS,
+    LISTENER_SET,
+    Kind,
+)
 from smarter_operator.observe import World, controller_uid
 
-_ROUTES = (INGRESS.name, HTTP_ROUTE.name)
+_ROUTES = (INGRESS.name, HTTP_ROUTE.name, LISTENER_SET.name)
 _LATE = {DEPLOYMENT.name: 1, HORIZONTAL_POD_AUTOSCALER.name: 2}
 """What pods need to start comes before the Deployment; its autoscaler only when the number of pods is not ours."""
 

@@ -16,6 +16,7 @@ _WHOLE = frozenset(
         "egress",
         "parentRefs",
         "backendRefs",
+        "certificateRefs",
         "metrics",
         "tolerations",
         "nodeSelectorTerms",

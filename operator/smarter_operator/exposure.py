@@ -5,7 +5,7 @@ from typing import Any
 
 from smarter_operator.cluster import Manifest
 from smarter_operator.findings import Finding, Verdict
-from smarter_operator.kinds import CERTIFICATE, HTTP_ROUTE, INGRESS
+from smarter_operator.kinds import CERTIFICATE, HTTP_ROUTE, INGRESS, LISTENER_SET
 from smarter_operator.outcome import Outcome
 
 PROBING = "Probing"
@@ -54,6 +54,8 @@ def route_ready(bot: str, outcome: Outcome) -> Verdict:
     # Of a Chatbot that is not accepted, the route of its last good spec stays.
     wanted = HTTP_ROUTE if settled.exposure_type == "HTTPRoute" else INGRESS
     kinds = (INGRESS, HTTP_ROUTE) if outcome.problems else (wanted,)
+    if not outcome.problems and (missing := _listeners_missing(bot, outcome)):
+        return missing
     for kind in kinds:
         if live := outcome.world.child(kind, bot):
             return _ingress_ready(bot, live) if kind is INGRESS else _http_route_ready(bot, live)
@@ -72,29 +74,68 @@ def _ingress_ready(bot: str, live: Manifest) -> Verdict:
     return "False", "NoAddress", f"Ingress {bot!r} has no address yet; check that the controller of {whose} runs."
 
 
+def _listeners_missing(bot: str, outcome: Outcome) -> Verdict | None:
+    """Say why the listeners of the bot's own do not stand; None where they do, or where it has none."""
+    if not outcome.compiled.settled.listener_hosts or HTTP_ROUTE.name in outcome.missing:
+        return None
+    if LISTENER_SET.name in outcome.missing:
+        return "False", "ListenerSetMissing", (
+            "The cluster's Gateway API has no ListenerSet, which carries the bot's own certificates; install a newer "
+            "one, or set `spec.exposure.tls.mode` to `External` and let the Gateway's listener hold the certificate."
+        )  # fmt: skip
+    live = outcome.world.child(LISTENER_SET, bot)
+    return _unopened(bot, live) if live else ("False", "NotRouted", "There is no ListenerSet yet.")
+
+
+def _unopened(bot: str, live: Manifest) -> Verdict | None:
+    generation = live["metadata"].get("generation", 0)
+    # A ListenerSet that nobody has judged bears conditions of no generation.
+    found = [c for c in live.get("status", {}).get("conditions", []) if c.get("observedGeneration", 0) >= generation]
+    judged = {condition["type"]: condition for condition in found}
+    if all(judged.get(name, {}).get("status") == "True" for name in ("Accepted", "Programmed")):
+        return None
+    place = f"Gateway {_place(live, live['spec']['parentRef'])!r}"
+    against = next((c.get("message") or c["reason"] for c in found if c["status"] == "False"), "")
+    if not against:
+        said = f"No controller has taken up ListenerSet {bot!r}; check that {place} exists and supports ListenerSets."
+        return "False", "NoGateway", said
+    return "False", "NotAccepted", f"{place} does not open the bot's listeners: {against}"
+
+
 def _http_route_ready(bot: str, live: Manifest) -> Verdict:
-    [parent] = live["spec"]["parentRefs"]
-    gateway = f"{parent.get('namespace', live['metadata']['namespace'])}/{parent['name']}"
+    verdicts = [_attached(bot, live, parent) for parent in live["spec"]["parentRefs"]]
+    return next((verdict for verdict in verdicts if verdict[0] != "True"), verdicts[0])
+
+
+def _attached(bot: str, live: Manifest, parent: Manifest) -> Verdict:
+    place = f"{parent.get('kind', 'Gateway')} {_place(live, parent)!r}"
     answers = list(_answers(live, parent))
     if not answers:
         return (
             "False",
             "NoGateway",
-            f"No controller has taken up HTTPRoute {bot!r}; check that Gateway {gateway!r} exists and that the "
-            "controller of its class runs.",
+            f"No controller has taken up HTTPRoute {bot!r}; check that {place} exists and that the controller of its "
+            "class runs.",
         )
     for conditions in answers:
         if all(conditions.get(name, {}).get("status") == "True" for name in ("Accepted", "ResolvedRefs")):
-            return "True", "Routed", f"Gateway {gateway!r} has accepted the HTTPRoute."
-    return "False", "NotAccepted", f"Gateway {gateway!r} does not route to the bot: {_objection(answers)}"
+            return "True", "Routed", f"{place} has accepted the HTTPRoute."
+    return "False", "NotAccepted", f"{place} does not route to the bot: {_objection(answers)}"
+
+
+def _place(live: Manifest, parent: Manifest) -> str:
+    return f"{parent.get('namespace', live['metadata']['namespace'])}/{parent['name']}"
 
 
 def _answers(live: Manifest, parent: Manifest) -> Iterator[dict[str, dict[str, Any]]]:
-    """Yield what each controller says of our Gateway: conditions by type, without those of an older spec."""
+    """Yield what each controller says of one parent: conditions by type, without those of an older spec."""
     generation, own = live["metadata"].get("generation", 0), live["metadata"]["namespace"]
     for answer in live.get("status", {}).get("parents", []):
-        reference = answer["parentRef"]
-        if (reference["name"], reference.get("namespace", own)) == (parent["name"], parent.get("namespace", own)):
+        meant, ours = (
+            (each.get("kind", "Gateway"), each["name"], each.get("namespace", own))
+            for each in (answer["parentRef"], parent)
+        )
+        if meant == ours:
             conditions = answer.get("conditions", [])
             yield {c["type"]: c for c in conditions if c.get("observedGeneration", generation) >= generation}
 

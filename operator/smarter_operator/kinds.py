@@ -70,6 +70,7 @@ POD_DISRUPTION_BUDGET = _child("PodDisruptionBudget", "policy", "v1", "poddisrup
 HORIZONTAL_POD_AUTOSCALER = _child("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers")
 CERTIFICATE = _child("Certificate", "cert-manager.io", "v1", "certificates", optional=True)
 HTTP_ROUTE = _child("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes", optional=True)
+LISTENER_SET = _child("ListenerSet", "gateway.networking.k8s.io", "v1", "listenersets", optional=True)
 POD_MONITOR = _child("PodMonitor", "monitoring.coreos.com", "v1", "podmonitors", optional=True)
 POD = _child("Pod", "", "v1", "pods")
 
@@ -92,6 +93,7 @@ CHILDREN = (
     HORIZONTAL_POD_AUTOSCALER,
     INGRESS,
     HTTP_ROUTE,
+    LISTENER_SET,
     CERTIFICATE,
     POD_MONITOR,
 )

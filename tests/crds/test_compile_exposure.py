@@ -145,10 +145,32 @@ def test_where_a_bot_behind_a_gateway_is_reached(tls: dict[str, Any], platform: 
     assert result.settled.class_name == ""
 
 
-def test_a_certificate_for_a_gateway_is_refused_with_the_way_out() -> None:
+@pytest.mark.parametrize(
+    ("tls", "base_domain", "listeners"),
+    [
+        pytest.param({"mode": "External"}, "bots.example", (), id="tls-ends-at-the-gateways-own-listener"),
+        pytest.param({"mode": "Disabled"}, "bots.example", (), id="no-tls"),
+        pytest.param({"mode": "Issuer"}, "", ("a.example",), id="issued"),
+        pytest.param({"mode": "Issuer"}, "bots.example", ("a.example",), id="the-default-host-has-the-wildcard"),
+        pytest.param(OWN, "", ("a.example",), id="ones-own"),
+    ],
+)
+def test_certificates_of_a_bots_own_need_listeners_of_its_own(
+    tls: dict[str, Any], base_domain: str, listeners: tuple[str, ...]
+) -> None:
+    platform = Platform(base_domain=base_domain, issuer_ref=IssuerRef(name="ca"))
+    result = compiled(GATEWAY | {"tls": tls}, platform)
+    assert (result.problems, result.settled.listener_hosts) == ((), listeners)
+
+
+def test_certificates_for_a_gateway_need_an_issuer_too() -> None:
     [problem] = compiled(GATEWAY | {"tls": {"mode": "Issuer"}}, Platform()).problems
-    assert problem.reason == "NotSupported"
-    assert "use `External`, or use type `Ingress`" in problem.message
+    assert problem.reason == "IssuerRequired"
+
+
+def test_an_ingress_has_no_listeners() -> None:
+    result = compiled({"hosts": ["a.example"], "tls": OWN}, Platform())
+    assert result.settled.listener_hosts == ()
 
 
 def test_more_hosts_than_a_route_carries_are_refused() -> None:
@@ -169,6 +191,11 @@ def test_more_hosts_than_a_route_carries_are_refused() -> None:
                 "`spec.exposure.tls.issuerRef` has no effect with mode `External`.",
             ),
             id="an-ingress-class-and-an-issuer-for-a-gateway",
+        ),
+        pytest.param(
+            GATEWAY | {"gatewayRef": {"name": "public", "sectionName": "https"}, "tls": OWN},
+            ("`spec.exposure.gatewayRef.sectionName` has no effect where all hosts have listeners of the bot's own.",),
+            id="a-listener-that-no-host-uses",
         ),
         pytest.param(
             {"hosts": ["a.example"], "tls": {"mode": "External", "secretName": "x"}},

@@ -1,12 +1,14 @@
 """The API server takes every child that the golden files hold, to the letter, without keeping any."""
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import yaml
 
-from smarter_operator.kinds import BY_NAME, POD_MONITOR
+from smarter_operator.kinds import BY_NAME, LISTENER_SET, POD_MONITOR
 from support.api import Api, Manifest
+from support.definitions import listener_sets, served
 
 GOLDEN = Path(__file__).parents[1] / "operator" / "golden"
 CASES = sorted(path.stem for path in GOLDEN.glob("*.yaml"))
@@ -28,10 +30,15 @@ async def test_the_api_server_takes_the_children(api: Api, case: str) -> None:
     # The definition of a PodMonitor is not on this cluster.
     known = [child for child in children if child["kind"] != POD_MONITOR.name]
     assert {"ServiceAccount", "ConfigMap"} <= {child["kind"] for child in known}
-    for child in known:
-        child["metadata"]["namespace"] = namespace
-        taken = await dry_run(api, child)
-        assert taken["metadata"]["name"] == child["metadata"]["name"]
+    async with AsyncExitStack() as stack:
+        if any(child["kind"] == LISTENER_SET.name for child in known):
+            await stack.enter_async_context(served(api, listener_sets()))
+        for child in known:
+            child["metadata"]["namespace"] = namespace
+            taken = await dry_run(api, child)
+            assert taken["metadata"]["name"] == child["metadata"]["name"]
+            if child["kind"] == LISTENER_SET.name:
+                assert taken["spec"] == child["spec"], "what the server fills in would look like drift"
 
 
 async def test_the_api_server_takes_the_keys_of_a_chatbot(api: Api) -> None:

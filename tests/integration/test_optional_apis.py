@@ -8,8 +8,10 @@ import pytest_asyncio
 
 from smarter_operator.apis import ASK_AGAIN_SECONDS
 from smarter_operator.kinds import POD_MONITOR
-from support.api import Api, ApiError, Manifest, eventually
+from support.api import Api, Manifest, eventually
 from support.children import children
+from support.data_plane import DataPlane
+from support.definitions import listener_sets, remove, served
 from support.manifests import OWN_HOST, chatbot, exposed, provider
 from support.operator_process import OperatorProcess
 
@@ -18,7 +20,6 @@ GATEWAY = {
     "hosts": [OWN_HOST],
     "gatewayRef": {"name": "public", "sectionName": "https"},
 }
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 POD_MONITORS = f"{POD_MONITOR.plural}.{POD_MONITOR.group}"
 DEFINITION: Manifest = {
     "apiVersion": "apiextensions.k8s.io/v1",
@@ -61,8 +62,22 @@ async def accept(api: Api, namespace: str) -> None:
         {"type": name, "status": "True", "reason": name, "message": "", **stamp}
         for name in ("Accepted", "ResolvedRefs")
     ]
-    parent = {"parentRef": {"name": "public"}, "controllerName": "test.example/gateway", "conditions": conditions}
-    await api.patch("HTTPRoute", namespace, "support", {"status": {"parents": [parent]}}, "status")
+    parents = [
+        {"parentRef": parent, "controllerName": "test.example/gateway", "conditions": conditions}
+        for parent in live["spec"]["parentRefs"]
+    ]
+    await api.patch("HTTPRoute", namespace, "support", {"status": {"parents": parents}}, "status")
+
+
+async def open_listeners(api: Api, namespace: str) -> None:
+    """Answer for the Gateway's controller that it listens as the bot asks for."""
+    live = await api.get("ListenerSet", namespace, "support")
+    assert live is not None
+    stamp = {"observedGeneration": live["metadata"]["generation"], "lastTransitionTime": "2026-11-28T12:00:00Z"}
+    conditions = [
+        {"type": name, "status": "True", "reason": name, "message": "", **stamp} for name in ("Accepted", "Programmed")
+    ]
+    await api.patch("ListenerSet", namespace, "support", {"status": {"conditions": conditions}}, "status")
 
 
 async def test_a_bot_moves_behind_a_gateway_and_back(api: Api, namespace: str) -> None:
@@ -106,24 +121,8 @@ async def test_a_changed_route_is_put_right(api: Api, namespace: str, drift: Man
 @pytest_asyncio.fixture(loop_scope="session")
 async def prometheus(api: Api) -> AsyncIterator[None]:
     """The definition that a Prometheus operator brings along, and takes with it."""
-    await api.call("POST", CRDS, body=DEFINITION)
-
-    async def served() -> bool:
-        found = await api.call("GET", f"{CRDS}/{POD_MONITORS}")
-        conditions = {c["type"]: c["status"] for c in found.get("status", {}).get("conditions") or []}
-        return conditions.get("Established") == "True"
-
-    await eventually(served)
-    yield
-    await remove(api)
-
-
-async def remove(api: Api) -> None:
-    try:
-        await api.call("DELETE", f"{CRDS}/{POD_MONITORS}")
-    except ApiError as error:
-        if error.code != 404:
-            raise
+    async with served(api, DEFINITION):
+        yield
 
 
 async def test_a_prometheus_operator_may_come_and_go(
@@ -149,7 +148,7 @@ async def test_a_prometheus_operator_may_come_and_go(
     await eventually(not_monitored)
     await api.apply(chatbot(namespace=namespace, exposure=exposed()))
     await eventually(monitored)
-    await remove(api)
+    await remove(api, POD_MONITORS)
 
     async def gone() -> bool:
         return "PodMonitor" not in await kinds_of(api, namespace)
@@ -157,4 +156,44 @@ async def test_a_prometheus_operator_may_come_and_go(
     await eventually(gone)
     await api.apply(chatbot(namespace=namespace, exposure=exposed(), systemPrompt="Without Prometheus."))
     await eventually(lambda: api.is_ready(namespace, "support"))
+    assert operator.returncode is None
+
+
+async def test_listeners_of_a_bots_own_come_with_their_api_and_go_with_the_wish(
+    api: Api, namespace: str, operator: OperatorProcess, data_plane: DataPlane
+) -> None:
+    own = GATEWAY | {"tls": exposed()["tls"]}
+    await api.apply(provider(namespace=namespace), chatbot(namespace=namespace, exposure=own))
+
+    async def says(reason: str) -> bool:
+        return (await api.condition(namespace, "support", "RouteReady"))[1] == reason
+
+    await eventually(lambda: says("ListenerSetMissing"))
+    async with served(api, listener_sets()):
+        made = await eventually(lambda: api.get("ListenerSet", namespace, "support"), 40)
+        assert made is not None
+        await eventually(lambda: says("NoGateway"))
+        await open_listeners(api, namespace)
+        await accept(api, namespace)
+        await eventually(lambda: api.is_ready(namespace, "support"))
+
+        await api.patch("ListenerSet", namespace, "support", {"spec": {"parentRef": {"name": "thiefs"}}})
+
+        async def restored() -> bool:
+            now = await api.get("ListenerSet", namespace, "support")
+            return now is not None and bool(now["spec"] == made["spec"])
+
+        await eventually(restored, 10)
+        await api.apply(chatbot(namespace=namespace, exposure=GATEWAY))
+
+        async def gone() -> bool:
+            return not {"ListenerSet", "Certificate"} & await kinds_of(api, namespace)
+
+        await eventually(gone)
+        await accept(api, namespace)
+        await eventually(lambda: api.is_ready(namespace, "support"))
+        tls = {"mode": "Secret", "secretName": "acme-wildcard"}
+        await api.apply(chatbot(namespace=namespace, exposure=GATEWAY | {"tls": tls}))
+        await eventually(lambda: api.get("ListenerSet", namespace, "support"))
+    await eventually(lambda: says("ListenerSetMissing"), 60)
     assert operator.returncode is None

@@ -43,6 +43,12 @@ IN_THE_CLUSTER = {
 }
 SECRET = {"type": "OpenAI", "defaultModel": "gpt", "apiKeySecret": {"name": "openai", "key": "api-key"}}
 
+GATEWAY: dict[str, Any] = {
+    "type": "HTTPRoute",
+    "hosts": ["support.acme.example"],
+    "gatewayRef": {"name": "public", "namespace": "infra", "sectionName": "https"},
+}
+
 CASES: Mapping[str, dict[str, Any]] = {
     "smallest": {"bot": {}},
     "custom-host": {"bot": {"exposure": exposed() | {"className": "nginx"}}},
@@ -55,14 +61,12 @@ CASES: Mapping[str, dict[str, Any]] = {
     "two-pods": {"bot": {"exposure": {"type": "None"}}, "replicas": 2},
     "maintenance": {"bot": {"state": "Maintenance", "maintenanceMessage": "We are back at 9:00."}},
     "offline": {"bot": {"state": "Offline", "exposure": exposed()}},
-    "http-route": {
-        "bot": {
-            "exposure": {
-                "type": "HTTPRoute",
-                "hosts": ["support.acme.example"],
-                "gatewayRef": {"name": "public", "namespace": "infra", "sectionName": "https"},
-            }
-        }
+    "http-route": {"bot": {"exposure": GATEWAY}},
+    "http-route-disabled": {"bot": {"exposure": GATEWAY | {"tls": {"mode": "Disabled"}}}},
+    "http-route-issuer": {"bot": {"exposure": GATEWAY | {"tls": {"mode": "Issuer"}}}},
+    "http-route-secret": {
+        "bot": {"exposure": GATEWAY | {"tls": {"mode": "Secret", "secretName": "acme-wildcard"}}},
+        "base_domain": "",
     },
     "route-annotations": {
         "bot": {"exposure": exposed(mode="External") | {"annotations": {"web.example/waf": "strict"}}},
@@ -137,6 +141,7 @@ def children(
     bot: dict[str, Any],
     provider_spec: dict[str, Any] | None = None,
     stores: Sequence[Manifest] = (),
+    base_domain: str = "bots.example",
     **settled: Any,
 ) -> list[dict[str, Any]]:
     made = chatbot(**bot)
@@ -147,7 +152,8 @@ def children(
         providers={"demo": Provider.model_validate(provider(**(provider_spec or {})))},
         stores={each["metadata"]["name"]: Store.model_validate(each) for each in stores},
     )
-    compiled = compile_chatbot(parsed, references, SETTINGS.platform)
+    platform = SETTINGS.platform.model_copy(update={"base_domain": base_domain})
+    compiled = compile_chatbot(parsed, references, platform)
     assert compiled.problems == ()
     # More than one pod is refused without a Store; what they are made of is the same.
     compiled = replace(compiled, settled=replace(compiled.settled, **settled))

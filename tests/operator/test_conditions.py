@@ -176,6 +176,76 @@ def test_whether_a_gateway_routes_to_it(children: Children, verdict: Verdict) ->
     assert verdict[2] in message
 
 
+OWN_LISTENERS = GATEWAY | {"tls": exposed()["tls"]}
+
+
+def listener_set(**conditions: str) -> Children:
+    """Return a ListenerSet of which its Gateway's controller says these (type, status)."""
+    spec = {"parentRef": {"name": "public", "namespace": "infra"}}
+    said = [
+        {"type": name, "status": status, "reason": "R", "message": f"{name} said.", "observedGeneration": 2}
+        for name, status in conditions.items()
+    ]
+    metadata = {"namespace": "acme", "generation": 2}
+    return {("ListenerSet", "support"): {"metadata": metadata, "spec": spec, "status": {"conditions": said}}}
+
+
+def attached(*answers: str) -> Children:
+    """Return a route that is attached to the bot's own listeners, of which controllers say whether it is accepted."""
+    parent = {"kind": "ListenerSet", "name": "support"}
+    metadata = {"namespace": "acme", "generation": 2}
+    said = [
+        {"parentRef": parent, "conditions": [{"type": name, "status": each} for name in ("Accepted", "ResolvedRefs")]}
+        for each in answers
+    ]
+    return {
+        ("HTTPRoute", "support"): {"metadata": metadata, "spec": {"parentRefs": [parent]}, "status": {"parents": said}}
+    }
+
+
+OPEN = listener_set(Accepted="True", Programmed="True")
+PENDING = [{"type": "Accepted", "status": "Unknown", "reason": "Pending", "message": "Waiting for controller"}]
+UNJUDGED = {("ListenerSet", "support"): {**OPEN["ListenerSet", "support"], "status": {"conditions": PENDING}}}
+
+
+@pytest.mark.parametrize(
+    ("children", "verdict"),
+    [
+        pytest.param(attached("True"), ("False", "NotRouted", "no ListenerSet yet"), id="not-there"),
+        pytest.param(UNJUDGED | attached("True"), ("False", "NoGateway", "ListenerSet 'support'"), id="not-judged"),
+        pytest.param(
+            listener_set(Accepted="False") | attached("True"), ("False", "NotAccepted", "Accepted said."), id="refused",
+        ),
+        pytest.param(
+            listener_set(Accepted="True", Programmed="False") | attached("True"),
+            ("False", "NotAccepted", "Programmed said."), id="not-programmed",
+        ),
+        pytest.param(OPEN, ("False", "NotRouted", "no HTTPRoute"), id="no-route"),
+        pytest.param(OPEN | attached(), ("False", "NoGateway", "ListenerSet 'acme/support'"), id="nobody-answers"),
+        pytest.param(OPEN | attached("False"), ("False", "NotAccepted", "acme/support"), id="route-not-accepted"),
+        pytest.param(OPEN | attached("True"), ("True", "Routed", "acme/support"), id="open"),
+        pytest.param(OPEN | http_route(said("True", "True")), ("True", "Routed", "infra/public"), id="by-the-gateway"),
+    ],
+)  # fmt: skip
+def test_whether_a_gateway_listens_as_the_bot_asks(children: Children, verdict: Verdict) -> None:
+    status, reason, message = judge(children, exposure=OWN_LISTENERS)["RouteReady"]
+    assert (status, reason) == verdict[:2]
+    assert verdict[2] in message
+
+
+def test_the_answer_of_a_gateway_does_not_count_for_listeners_of_the_same_name() -> None:
+    route = attached("True")["HTTPRoute", "support"]
+    route["status"]["parents"][0]["parentRef"] = {"kind": "Gateway", "name": "support"}
+    found = judge(OPEN | {("HTTPRoute", "support"): route}, exposure=OWN_LISTENERS)
+    assert found["RouteReady"][:2] == ("False", "NoGateway")
+
+
+def test_a_certificate_of_ones_own_is_not_judged() -> None:
+    found = judge(deployment(), exposure=exposed() | {"tls": {"mode": "Secret", "secretName": "acme-wildcard"}})
+    assert found["CertificateReady"][:2] == ("True", "FromSecret")
+    assert "'acme-wildcard'" in found["CertificateReady"][2]
+
+
 @pytest.mark.parametrize(
     ("kind", "exposure", "condition", "reason"),
     [

@@ -76,6 +76,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "update-of-the-config": Scenario(edit(systemPrompt="You are brief.")),
     "update-of-a-plugin": Scenario(edit_plugin),
     "another-way-in": Scenario(edit(exposure=GATEWAY)),
+    "listeners-of-its-own": Scenario(edit(exposure=GATEWAY | {"tls": exposed()["tls"]})),
     "no-way-in": Scenario(edit(exposure={"type": "None"}, networkPolicy={"enabled": False})),
     "offline": Scenario(edit(state="Offline")),
     "delete": Scenario(delete, left=()),

@@ -15,15 +15,16 @@ from support.manifests import chatbot, exposed, plugin, provider
 from support.operator_harness import Harness
 from support.virtual_time import virtual_time
 
+GATEWAY: Mapping[str, Any] = {
+    "type": "HTTPRoute",
+    "hosts": ["support.acme.example"],
+    "gatewayRef": {"name": "public", "namespace": "infra", "sectionName": "https"},
+}
+
 BOTS: Mapping[str, dict[str, Any]] = {
     "ingress": {"exposure": exposed(), "plugins": [{"name": "returns"}], "resources": {"limits": {"cpu": "1"}}},
-    "http-route": {
-        "exposure": {
-            "type": "HTTPRoute",
-            "hosts": ["support.acme.example"],
-            "gatewayRef": {"name": "public", "namespace": "infra", "sectionName": "https"},
-        }
-    },
+    "http-route": {"exposure": GATEWAY},
+    "listeners-of-its-own": {"exposure": {**GATEWAY, "tls": exposed()["tls"]}},
     "autoscaling": {"exposure": {"type": "None"}, "scaling": {"type": "Auto", "maxReplicas": 1}},
 }
 

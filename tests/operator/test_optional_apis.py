@@ -32,6 +32,9 @@ def calls(cluster: FakeCluster, kind: str) -> int:
     [
         pytest.param("Certificate", exposed(), "CertificateReady", "CertManagerMissing", id="cert-manager"),
         pytest.param("HTTPRoute", GATEWAY, "RouteReady", "GatewayApiMissing", id="gateway-api"),
+        pytest.param(
+            "ListenerSet", GATEWAY | {"tls": exposed()["tls"]}, "RouteReady", "ListenerSetMissing", id="listener-sets"
+        ),
     ],
 )
 @virtual_time

@@ -69,6 +69,8 @@ class Controllers:
         for kind, status in (("Ingress", ADDRESS), ("Certificate", CERTIFIED)):
             for manifest in self._of(kind):
                 self._set_status(manifest, status)
+        for listeners in self._of("ListenerSet"):
+            self._set_status(listeners, {"conditions": _opened(listeners["metadata"]["generation"])})
         for route in self._of("HTTPRoute"):
             self._set_status(route, {"parents": [_accepted(parent) for parent in route["spec"].get("parentRefs", [])]})
 
@@ -150,6 +152,11 @@ class Controllers:
         if manifest.get("status") != status:
             metadata = manifest["metadata"]
             self._cluster.edit(manifest["kind"], metadata["name"], metadata["namespace"], status=status)
+
+
+def _opened(generation: int) -> list[Manifest]:
+    stamp = {"status": "True", "observedGeneration": generation}
+    return [{"type": name, **stamp} for name in ("Accepted", "Programmed")]
 
 
 def _accepted(parent: Manifest) -> Manifest:

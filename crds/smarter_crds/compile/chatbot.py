@@ -171,7 +171,7 @@ def _refused(bot: _Bot) -> Compiled:
 
 
 def _warnings(bot: _Bot) -> tuple[str, ...]:
-    warnings = [*route_warnings(bot.chatbot), *workload_warnings(bot.chatbot)]
+    warnings = [*route_warnings(bot.chatbot, bot.route), *workload_warnings(bot.chatbot)]
     warnings += limit_warnings(bot.chatbot, bot.platform)
     warnings += (warning for provider in bot.own_providers for warning in provider_warnings(provider))
     warnings += (warning for plugin in bot.plugins for warning in plugin.warnings)

@@ -87,13 +87,7 @@ def route_problems(chatbot: Chatbot, route: Route) -> Iterator[Problem]:
             f"The bot has {len(route.hosts)} hosts, and an HTTPRoute carries {_MAX_HTTP_ROUTE_HOSTS}; remove some from "
             "`spec.exposure.hosts`, or use type `Ingress`.",
         )
-    if route.type == "HTTPRoute" and route.tls_mode in ("Issuer", "Secret"):
-        yield Problem(
-            "NotSupported",
-            f"`spec.exposure.tls.mode: {route.tls_mode}` is not supported yet with type `HTTPRoute`; let the Gateway's "
-            "listener terminate TLS and use `External`, or use type `Ingress`.",
-        )
-    elif route.type != "None" and route.tls_mode == "Issuer" and route.issuer_ref is None:
+    if route.type != "None" and route.tls_mode == "Issuer" and route.issuer_ref is None:
         yield Problem(
             "IssuerRequired",
             "`spec.exposure.tls.mode` is `Issuer`, but neither the bot nor the platform names an issuer; "
@@ -101,13 +95,16 @@ def route_problems(chatbot: Chatbot, route: Route) -> Iterator[Problem]:
         )
 
 
-def route_warnings(chatbot: Chatbot) -> Iterator[str]:
+def route_warnings(chatbot: Chatbot, route: Route) -> Iterator[str]:
     """Yield what is set about the route and has no effect."""
     exposure = chatbot.spec.exposure or Exposure()
     for name in _WITHOUT_EFFECT[exposure.type or "Ingress"]:
         if getattr(exposure, name):
             alias = Exposure.model_fields[name].alias
             yield f"`spec.exposure.{alias}` has no effect with type `{exposure.type or 'Ingress'}`."
+    own = {*route.certified_hosts, *route.secret_hosts}
+    if route.gateway_ref and route.gateway_ref.section_name and own and own >= set(route.hosts):
+        yield "`spec.exposure.gatewayRef.sectionName` has no effect where all hosts have listeners of the bot's own."
     mode = exposure.tls.mode if exposure.tls else None
     if exposure.type == "HTTPRoute":
         mode = mode or "External"

@@ -170,6 +170,11 @@ class Settled:
     store: str = ""
     """Name of the Store that keeps what the bot must not forget; empty: the pod itself, as long as it lives."""
 
+    @property
+    def listener_hosts(self) -> tuple[str, ...]:
+        """The hosts for which the bot adds listeners to its Gateway, because their certificate is not the Gateway's."""
+        return (*self.certified_hosts, *self.secret_hosts) if self.gateway_ref else ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Compiled:

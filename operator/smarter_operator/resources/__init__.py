@@ -13,6 +13,7 @@ from smarter_operator.resources.horizontal_pod_autoscaler import horizontal_pod_
 from smarter_operator.resources.http_route import http_route
 from smarter_operator.resources.ingress import ingress
 from smarter_operator.resources.keys_config_map import keys_config_map
+from smarter_operator.resources.listener_set import listener_set
 from smarter_operator.resources.network_policy import network_policy
 from smarter_operator.resources.pod_disruption_budget import MIN_REPLICAS, pod_disruption_budget
 from smarter_operator.resources.pod_monitor import pod_monitor
@@ -42,4 +43,6 @@ def desired(
             children.append(horizontal_pod_autoscaler(chatbot, compiled.settled.autoscaling))
         if compiled.hosts:
             children.append((http_route if compiled.settled.gateway_ref else ingress)(chatbot, compiled))
+        if compiled.settled.listener_hosts:
+            children.append(listener_set(chatbot, compiled))
     return [stamped(child) for child in children]
