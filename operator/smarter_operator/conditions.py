@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from smarter_crds.compile import Problem
+from smarter_crds.runtime_config import RuntimeProblem
 from smarter_operator.cluster import Manifest
 from smarter_operator.exposure import certificate_ready, dns_ready, hosts_accepted, reachable, route_ready
 from smarter_operator.findings import Verdict
@@ -11,6 +12,7 @@ from smarter_operator.observe import World
 from smarter_operator.outcome import Outcome
 from smarter_operator.pods import PodReport
 from smarter_operator.scaling import scaling_active
+from smarter_operator.troubles import Troubles, troubles
 
 NOT_ASKED = "NotAsked"
 UNREACHABLE = "Unreachable"
@@ -71,6 +73,8 @@ def _plugins_resolved(outcome: Outcome) -> Verdict:
     problems = outcome.compiled.plugin_problems
     if problems:
         return "False", problems[0].reason, _sentences(problems)
+    if reported := _troubles(outcome).plugins:
+        return "False", reported[0].reason, _sentences(reported)
     count = len(outcome.compiled.plugins)
     return "True", "Resolved", "No plugin is asked for." if count == 0 else f"All plugins ({count}) are in use."
 
@@ -107,7 +111,7 @@ def _behind(said: Mapping[str, PodReport], outcome: Outcome) -> Verdict | None:
 
 def _old_config(old: Mapping[str, PodReport], wanted: str, pods: int) -> str:
     name, report = next(iter(old.items()))
-    why = next((f": {problem.message}" for problem in report.problems), "")
+    why = next((f": {problem.message}" for problem in report.problems if problem.resource is None), "")
     served = f"{report.config_hash[:12]} instead of {wanted[:12]}"
     return f"Pod {name!r} serves config {served} ({len(old)} of {pods} pods){why or '.'}"
 
@@ -123,9 +127,15 @@ def _available(bot: str, outcome: Outcome) -> Verdict:
         return "False", "NotDeployed", "There is no Deployment yet."
     if failure := _pod_failure(world):
         return failure
-    if problem := next((p for report in world.reports.values() for p in report.problems), None):
-        return "False", problem.reason, problem.message
-    return _or_waiting(_rolled_out(live, autoscaled=outcome.compiled.settled.autoscaling is not None), outcome.waits)
+    reported = _troubles(outcome)
+    if reported.answers:
+        return "False", reported.answers[0].reason, reported.answers[0].message
+    verdict = _rolled_out(live, autoscaled=outcome.compiled.settled.autoscaling is not None)
+    return _beside(reported.besides, _or_waiting(verdict, outcome.waits))
+
+
+def _troubles(outcome: Outcome) -> Troubles:
+    return troubles(outcome.world.reports.values(), outcome.compiled.config)
 
 
 def _limits_shared(outcome: Outcome) -> Verdict:
@@ -140,6 +150,11 @@ def _limits_shared(outcome: Outcome) -> Verdict:
     if problem := next((p for p in reported if p.resource and (p.resource.kind, p.resource.name) == ours), None):
         return "False", problem.reason, problem.message
     return "True", "Shared", f"Limits, budgets, conversations and usage are kept in Store {store!r}."
+
+
+def _beside(reported: Sequence[RuntimeProblem], verdict: Verdict) -> Verdict:
+    status, reason, message = verdict
+    return (status, reason, f"{message} {_sentences(reported)}") if reported and status == "True" else verdict
 
 
 def _or_waiting(verdict: Verdict, waits: bool) -> Verdict:
@@ -205,6 +220,6 @@ def _unschedulable(pod: Manifest) -> str:
     return next((c.get("message", "") for c in conditions if c.get("reason") == "Unschedulable"), "")
 
 
-def _sentences(problems: Sequence[Problem]) -> str:
+def _sentences(problems: Sequence[Problem] | Sequence[RuntimeProblem]) -> str:
     more = f" (and {len(problems) - 3} more problems)" if len(problems) > 3 else ""
     return " ".join(problem.message for problem in problems[:3]) + more
