@@ -35,7 +35,7 @@ class Access(ApiModel):
     )
     challenge: Challenge | None = Field(
         None,
-        description="What a browser must do before it gets a visitor session: `None`, or `ProofOfWork` (some seconds "
-        "of "
-        "computing). Default: `None`.",
+        description="What a browser must do before it gets a visitor session: `None`, or `ProofOfWork`: compute, for "
+        "about a second, which a person hardly notices and which makes sessions by the thousand dear. Visitors with a "
+        "signed identity need not. Default: `None`.",
     )

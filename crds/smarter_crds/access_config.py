@@ -2,7 +2,12 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from smarter_crds.base import ApiModel
+
+MAX_CHALLENGE_BITS = 24
+"""What takes a browser about ten seconds, and an old phone a minute."""
 
 
 class IdentityConfig(ApiModel):
@@ -23,6 +28,8 @@ class AccessConfig(ApiModel):
     """What visitors are told where only keys open the bot."""
     identity: IdentityConfig | None = None
     """None: nobody is known by an identity."""
+    challenge_bits: int = Field(0, ge=0, le=MAX_CHALLENGE_BITS)
+    """Zero bits that the proof of work before a visitor's session begins with; 0: none is asked for."""
 
 
 class OriginsConfig(ApiModel):

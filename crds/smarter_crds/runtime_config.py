@@ -24,9 +24,9 @@ from smarter_crds.sql_config import SqlConfig, SqlConnectionConfig
 from smarter_crds.store_config import StoreConfig
 from smarter_crds.tool_config import ParameterConfig, unused_members
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The newest that a reader of this release understands: since 2, `access` says who may call the bot, since 3, `budget`
-what it may spend."""
+what it may spend, since 4, `access.challengeBits` what a session costs."""
 
 CONFIG_KEY = "config"
 """Key in the ConfigMap's `binaryData`, and file name in the pod, of the gzip-compressed JSON to serve."""
@@ -317,6 +317,8 @@ def to_json(config: RuntimeConfig) -> bytes:
     for name in _UNUSED:
         if getattr(config, name) == RuntimeConfig.model_fields[name].get_default(call_default_factory=True):
             del document[RuntimeConfig.model_fields[name].alias or name]
+    if "access" in document and not config.access.challenge_bits:
+        del document["access"]["challengeBits"]
     if config.limits.mode == "Enforce":
         del document["limits"]["mode"]
     if not config.model.fallbacks:

@@ -19,6 +19,7 @@ def create_api(services: Services) -> ASGIApp:
     app.post("/v1/chat/completions")(chat.chat_completions)
     app.post("/v1/responses")(chat.responses)
     app.get("/v1/models")(chat.models)
+    app.post("/app/v1/challenge")(visitor.challenge)
     app.post("/app/v1/session")(visitor.session)
     app.get("/app/v1/conversations")(conversations.listed)
     app.delete("/app/v1/conversations")(conversations.all_erased)

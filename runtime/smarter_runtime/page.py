@@ -13,7 +13,8 @@ import orjson
 from smarter_crds.runtime_config import RuntimeConfig
 
 STATIC = Path(__file__).parent / "static"
-ASSETS = {"chat.css": "text/css; charset=utf-8", "chat.js": "text/javascript; charset=utf-8"}
+_SCRIPT = "text/javascript; charset=utf-8"
+ASSETS = {"chat.css": "text/css; charset=utf-8", "chat.js": _SCRIPT, "proof.js": _SCRIPT}
 DEFAULT_PRIMARY = "#1f5fbf"
 _HEX_COLOR = re.compile(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 _SCHEMES = {"Auto": "light dark", "Light": "light", "Dark": "dark"}
@@ -93,8 +94,14 @@ def _settings(config: RuntimeConfig) -> bytes:
         "maintenanceMessage": _maintenance(config),
         "accessMessage": config.access.notice,
         "asksIdentity": config.access.identity is not None,
+        "proofScript": _proof_script(config),
     }
     return orjson.dumps(app | safe | own)
+
+
+def _proof_script(config: RuntimeConfig) -> str:
+    """Return where the page finds what solves challenges; empty where none is asked for."""
+    return f"/app/assets/proof.js?v={assets()['proof.js'].version}" if config.access.challenge_bits else ""
 
 
 def _embedding(config: RuntimeConfig) -> bytes:

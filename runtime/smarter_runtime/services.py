@@ -11,6 +11,7 @@ from smarter_runtime.api_keys import ApiKeys
 from smarter_runtime.background import Background
 from smarter_runtime.bot import Bot
 from smarter_runtime.call_ids import CallIds
+from smarter_runtime.challenges import Challenges
 from smarter_runtime.configs import Configs
 from smarter_runtime.confirmations import Confirmations
 from smarter_runtime.errors import NO_RETRY, ApiError
@@ -51,6 +52,7 @@ class Services:
     connectors: Connectors
     signing_key: SigningKey
     sessions: Sessions
+    challenges: Challenges
     limits: Limiter
     places: Places
     unfinished: UnfinishedTurns
@@ -132,6 +134,7 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
         connectors=connectors,
         signing_key=signing_key,
         sessions=Sessions(settings.session_seconds, signing_key),
+        challenges=Challenges(signing_key, clock),
         limits=Limiter(stores, metrics, clock, background),
         places=Places(),
         unfinished=UnfinishedTurns(CallIds(signing_key), clock),

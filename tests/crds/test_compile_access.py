@@ -7,7 +7,7 @@ import pytest
 from smarter_crds import Chatbot, Plugin, Provider
 from smarter_crds.access_config import AccessConfig, IdentityConfig, OriginsConfig
 from smarter_crds.compile import Compiled, Platform, PlatformLimits, References, compile_chatbot
-from smarter_crds.compile.access import identity_warnings
+from smarter_crds.compile.access import access_config, identity_warnings
 from smarter_crds.runtime_config import PluginConfig, SelectorConfig
 from smarter_crds.tool_config import ParameterConfig
 from support.manifests import chatbot, plugin, provider
@@ -96,3 +96,30 @@ def test_a_plugin_that_needs_to_know_who_asks_is_told_when_nobody_can_be_known()
         "`spec.access.identity`; its tool is never offered."
     ]
     assert list(identity_warnings(known, [orders()])) == []
+
+
+def test_a_bot_that_asks_for_proofs_is_read_by_no_runtime_that_would_not() -> None:
+    plain, asked = compiled().config, compiled(access={"challenge": "ProofOfWork"}).config
+    assert plain is not None
+    assert asked is not None
+    assert (plain.access.challenge_bits, plain.schema_version) == (0, 1)
+    assert (asked.access.challenge_bits, asked.schema_version) == (18, 4)
+    platform = Platform(limits=PlatformLimits(tokens_per_day=1), challenge_bits=20)
+    assert access_config(Chatbot.model_validate(chatbot(access={"challenge": "ProofOfWork"})), "en", platform) == (
+        AccessConfig(challenge_bits=20)
+    )
+
+
+def test_a_bot_without_challenge_has_the_config_that_it_had_before() -> None:
+    assert b"hallenge" not in compiled(access={"mode": "ApiKey"}).document
+    assert compiled(access={"challenge": "None"}).document == compiled().document
+
+
+def test_a_challenge_that_guards_nothing_is_told() -> None:
+    keys_only = compiled(access={"mode": "ApiKey", "challenge": "ProofOfWork"})
+    assert keys_only.warnings == (
+        "`spec.access.challenge` has no effect with `spec.access.mode: ApiKey`, for such a Chatbot gives no sessions; "
+        "remove it.",
+    )
+    assert b"hallenge" not in keys_only.document
+    assert compiled(access={"challenge": "ProofOfWork"}).warnings == ()

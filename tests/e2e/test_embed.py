@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 
 from runtime.issuer import claims, issuing, token
 from runtime.support import config, plugin, running
-from smarter_crds.access_config import OriginsConfig
+from smarter_crds.access_config import AccessConfig, OriginsConfig
 from smarter_runtime.identity import identity
 
 PAGE = """<!doctype html><title>Shop</title><h1>Shop</h1>
@@ -83,6 +83,24 @@ async def test_a_visitor_of_the_shop_asks_the_bot_and_is_known_to_it(browser: Br
             visitor = bot.services.sessions.visitor(next(filter(None, sessions)), "uid-of-support")
             assert visitor.identity is not None
             assert visitor.identity.id == identity(claims(sub="ada")).id
+            assert [error for error in errors if "autofocus" not in error] == []
+
+
+async def test_the_page_in_the_frame_does_the_work_that_a_session_costs(browser: Browser, tmp_path: Path) -> None:
+    async with shop("") as site:
+        document = config(plugins=(plugin(),), origins=OriginsConfig(frame_ancestors=(site.origin,)))
+        async with running(tmp_path, document) as bot:
+            await bot.reload(document.model_copy(update={"access": AccessConfig(challenge_bits=12)}))
+            site.bot = bot.url
+            page = await browser.new_page()
+            errors = errors_of(page)
+            await page.goto(site.origin)
+            await page.get_by_role("button", name="Acme Support").click()
+            frame = page.frame_locator("iframe")
+            question = frame.get_by_label("Your message")
+            await question.fill("What is the warranty?")
+            await question.press("Enter")
+            await expect(frame.get_by_role("log")).to_contain_text("2 years")
             assert [error for error in errors if "autofocus" not in error] == []
 
 

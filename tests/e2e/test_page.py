@@ -5,7 +5,8 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, expect
 
 from runtime.support import Running, config, plugin, running, write, write_session_key
-from smarter_crds.runtime_config import AppConfig, LimitsConfig, MaintenanceConfig, ModelConfig
+from smarter_crds.access_config import AccessConfig
+from smarter_crds.runtime_config import AppConfig, LimitsConfig, MaintenanceConfig, ModelConfig, RuntimeConfig
 
 SKIN = AppConfig(
     title="Acme Support",
@@ -94,3 +95,54 @@ async def test_a_page_that_is_open_learns_of_maintenance_and_of_its_end(browser:
         await expect(question).to_be_visible()
         await page.get_by_role("button", name="How long can I return boots?").click()
         await expect(page.get_by_role("log")).to_contain_text("14 days")
+
+
+def proving(bits: int) -> RuntimeConfig:
+    return config(app=SKIN, plugins=(plugin(),), access=AccessConfig(challenge_bits=bits))
+
+
+async def test_a_visitor_proves_to_be_no_robot_and_is_answered(browser: Browser, tmp_path: Path) -> None:
+    async with running(tmp_path, config(app=SKIN, plugins=(plugin(),))) as bot:
+        await bot.reload(proving(12))
+        page, errors = await opened(browser, bot)
+        minted: list[int] = []
+        page.on("response", lambda got: minted.append(got.status) if got.url.endswith("/app/v1/session") else None)
+        # Begins while the question is being written.
+        async with page.expect_response("**/app/v1/session"):
+            await page.get_by_label("Your message").press_sequentially("What")
+        await page.get_by_role("button", name="How long can I return boots?").click()
+        await expect(page.get_by_role("status")).to_contain_text("14 days")
+        assert minted == [200]
+        # The key has changed, and more is asked for: the session is renewed with another proof.
+        write_session_key(tmp_path / "secrets", b"o" * 32)
+        await bot.reload(proving(13))
+        question = page.get_by_label("Your message")
+        await question.fill("What is the warranty?")
+        await question.press("Enter")
+        await expect(page.get_by_role("status")).to_contain_text("2 years")
+        assert minted == [200, 200]
+        assert [error for error in errors if "401" not in error] == []
+
+
+async def test_a_page_that_is_open_learns_that_proofs_are_asked_for(browser: Browser, tmp_path: Path) -> None:
+    async with running(tmp_path, config(app=SKIN, plugins=(plugin(),))) as bot:
+        page, _ = await opened(browser, bot)
+        await bot.reload(proving(12))
+        await page.get_by_role("button", name="How long can I return boots?").click()
+        await expect(page.get_by_role("status")).to_contain_text("14 days")
+
+
+async def test_the_page_says_that_it_computes_and_can_be_stopped(browser: Browser, tmp_path: Path) -> None:
+    async with running(tmp_path, config(app=SKIN, plugins=(plugin(),))) as bot:
+        await bot.reload(proving(12))
+        page, errors = await opened(browser, bot)
+        # More bits than the solver looks at: it never finds them.
+        await page.route("**/app/v1/challenge", lambda route: route.fulfill(json={"challenge": "x", "difficulty": 33}))
+        await page.get_by_role("button", name="How long can I return boots?").click()
+        await expect(page.get_by_role("log")).to_contain_text("your browser is showing that you are no robot")
+        await expect(page.get_by_role("status")).to_contain_text("no robot")
+        await page.get_by_label("Your message").press_sequentially("The page goes on working")
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.get_by_role("status")).to_have_text("Stopped.")
+        await expect(page.get_by_role("log")).not_to_contain_text("no robot")
+        assert errors == []

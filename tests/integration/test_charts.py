@@ -67,6 +67,7 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
         "platform.trustedProxies={10.0.0.0/8,fd00::/8}",
         "platform.sessionsPerMinute=9",
         "platform.maxStreams=50",
+        "platform.challengeBits=20",
         "platform.targetInFlight=3",
         "platform.conversationRetentionDays=7",
         f"platform.statusTokens[0]={'a' * 64}",
@@ -103,7 +104,7 @@ def test_values_reach_the_operators_settings(helm: Path, monkeypatch: pytest.Mon
     assert (platform.limits.requests_per_minute, platform.limits.requests_per_minute_per_client) == (600, 30)
     assert platform.limits.concurrent_per_client == 4
     assert platform.trusted_proxies == ("10.0.0.0/8", "fd00::/8")
-    assert (platform.sessions_per_minute, platform.max_streams) == (9, 50)
+    assert (platform.sessions_per_minute, platform.max_streams, platform.challenge_bits) == (9, 50, 20)
     assert (platform.target_in_flight, platform.image_pull_secrets) == (3, ("registry",))
     assert platform.allowed == Allowed(
         pod_annotations=("sidecar.example/*",), runtime_images=("registry.example/runtime:2",)

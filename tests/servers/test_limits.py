@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from runtime.support import Running, config, played, running, says, until
+from runtime.test_challenges import PUBLIC, challenge, outcome, solved
 from smarter_crds.limits import Budget
 from smarter_crds.price_config import PriceConfig
 from smarter_crds.runtime_config import LimitsConfig, ModelConfig
@@ -70,6 +71,28 @@ async def two_pods(server: Redis | PostgreSQL, folder: Path, **changes: Any) -> 
 async def test_pods_share_the_requests_of_a_minute(server: Redis | PostgreSQL, tmp_path: Path) -> None:
     async with two_pods(server, tmp_path, limits=LimitsConfig(requests_per_minute=4)) as pods:
         assert [(await pods[number % 2].chat("hi")).status for number in range(6)] == [200] * 4 + [429] * 2
+
+
+async def test_a_proof_of_work_buys_one_session_of_one_pod(server: Redis | PostgreSQL, tmp_path: Path) -> None:
+    async with two_pods(server, tmp_path) as pods:
+        for pod in pods:
+            document = pod.services.bot().config
+            await pod.reload(document.model_copy(update={"access": PUBLIC}))
+        proofs = [solved(await challenge(pods[number % 2])) for number in range(3)]
+        for proof in proofs:
+            found = await asyncio.gather(*(outcome(pods[number % 2], proof) for number in range(10)))
+            assert sorted(found) == [(200, "")] + [(409, "challenge_used")] * 9
+
+
+async def test_while_the_store_is_away_a_pod_takes_a_proof_once(server: Redis | PostgreSQL, tmp_path: Path) -> None:
+    async with two_pods(server, tmp_path) as (pod, _):
+        await pod.reload(pod.services.bot().config.model_copy(update={"access": PUBLIC}))
+        proof = solved(await challenge(pod))
+        server.process.stop(signal.SIGKILL if isinstance(server, Redis) else signal.SIGQUIT)
+        try:
+            assert [await outcome(pod, proof) for _ in range(2)] == [(200, ""), (409, "challenge_used")]
+        finally:
+            server.process.start()
 
 
 async def test_pods_share_the_tokens_of_a_day(server: Redis | PostgreSQL, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from smarter_crds.access_config import AccessConfig, IdentityConfig, OriginsConf
 from smarter_crds.chatbot import Chatbot
 from smarter_crds.compile import languages
 from smarter_crds.compile.dialled import url_problems
+from smarter_crds.compile.model import Platform
 from smarter_crds.compile.problems import Problem
 from smarter_crds.exposure import Exposure
 from smarter_crds.runtime_config import PluginConfig
@@ -14,14 +15,25 @@ from smarter_crds.runtime_config import PluginConfig
 _IDENTITY = "spec.access.identity"
 
 
-def access_config(chatbot: Chatbot, language: str) -> AccessConfig:
+def access_config(chatbot: Chatbot, language: str, platform: Platform) -> AccessConfig:
     access = chatbot.spec.access or Access()
     is_key_only = access.mode == "ApiKey"
+    is_challenged = access.challenge == "ProofOfWork" and not is_key_only
     return AccessConfig(
         mode="ApiKey" if is_key_only else "Public",
         notice=languages.key_only(language) if is_key_only else "",
         identity=_identity(access.identity) if access.identity else None,
+        challenge_bits=platform.challenge_bits if is_challenged else 0,
     )
+
+
+def oldest_reader(chatbot: Chatbot, access: AccessConfig) -> int:
+    """Return the lowest `schemaVersion` of a runtime that does no harm with the bot's config."""
+    if access.challenge_bits:
+        # A reader that knows no challenge would give sessions to whoever asks.
+        return 4
+    # One that knows no `budget` would spend all it can, and one that knows no `access` let everybody in.
+    return 3 if chatbot.spec.budget else 1 if access.mode == "Public" else 2
 
 
 def origins_config(chatbot: Chatbot) -> OriginsConfig:
@@ -44,6 +56,16 @@ def identity_problems(chatbot: Chatbot) -> Iterator[Problem]:
             "InsecureAddress",
             f"`{_IDENTITY}.jwksUrl` begins with http://, so that anybody on the way could replace the keys; use "
             f"https://, or name the network of your own that it is in, in `{place}`.",
+        )
+
+
+def challenge_warnings(chatbot: Chatbot) -> Iterator[str]:
+    """Yield that a challenge guards nothing."""
+    access = chatbot.spec.access or Access()
+    if access.mode == "ApiKey" and access.challenge == "ProofOfWork":
+        yield (
+            "`spec.access.challenge` has no effect with `spec.access.mode: ApiKey`, for such a Chatbot gives no "
+            "sessions; remove it."
         )
 
 

@@ -14,7 +14,13 @@ from smarter_crds.chatbot_status import (
     ModelDefaults,
 )
 from smarter_crds.compile import languages
-from smarter_crds.compile.access import access_config, identity_warnings, origins_config
+from smarter_crds.compile.access import (
+    access_config,
+    challenge_warnings,
+    identity_warnings,
+    oldest_reader,
+    origins_config,
+)
 from smarter_crds.compile.api_connections import api_connection_config, api_connection_secrets
 from smarter_crds.compile.app import app_config, app_defaults
 from smarter_crds.compile.checks import CHECKS
@@ -172,7 +178,7 @@ def _refused(bot: _Bot) -> Compiled:
 
 def _warnings(bot: _Bot) -> tuple[str, ...]:
     warnings = [*route_warnings(bot.chatbot, bot.route), *workload_warnings(bot.chatbot)]
-    warnings += limit_warnings(bot.chatbot, bot.platform)
+    warnings += [*limit_warnings(bot.chatbot, bot.platform), *challenge_warnings(bot.chatbot)]
     warnings += (warning for provider in bot.own_providers for warning in provider_warnings(provider))
     warnings += (warning for plugin in bot.plugins for warning in plugin.warnings)
     warnings += identity_warnings(bot.chatbot, (plugin.config for plugin in bot.plugins))
@@ -227,10 +233,9 @@ def _defaults(bot: _Bot) -> ChatbotDefaults:
 
 def _config(bot: _Bot) -> RuntimeConfig:
     spec, metadata = bot.chatbot.spec, bot.chatbot.metadata
-    access = access_config(bot.chatbot, bot.language)
+    access = access_config(bot.chatbot, bot.language, bot.platform)
     return RuntimeConfig(
-        # A reader that knows no `access` would let everybody in, and one that knows no `budget` spend all it can.
-        schema_version=3 if spec.budget else 1 if access.mode == "Public" else 2,
+        schema_version=oldest_reader(bot.chatbot, access),
         access=access,
         origins=origins_config(bot.chatbot),
         bot=BotIdentity(name=metadata.name, namespace=metadata.namespace, uid=metadata.uid),

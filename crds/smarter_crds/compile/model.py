@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from smarter_crds.access_config import MAX_CHALLENGE_BITS
 from smarter_crds.api_connection import ApiConnection
 from smarter_crds.base import ApiModel
 from smarter_crds.chatbot import RetentionDays, State
@@ -74,6 +75,9 @@ class Platform(ApiModel):
     """Networks of the Ingress controllers and load balancers, whose `X-Forwarded-For` is believed."""
     sessions_per_minute: Requests = 60
     """Sessions for visitors from one network, of each bot."""
+    challenge_bits: int = Field(18, ge=8, le=MAX_CHALLENGE_BITS)
+    """Zero bits that a proof of work begins with, for bots that ask for one; one more doubles the work. 18 bits take a
+    browser a fraction of a second, and an old phone some seconds."""
     max_streams: Requests = 200
     """Answers being made in one pod at the same time."""
     embedded_budgets: bool = False

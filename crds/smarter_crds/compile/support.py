@@ -94,7 +94,7 @@ CHATBOT: Mapping[str, Support] = {
     "access.identity.jwksUrl": YES,
     "access.identity.audience": YES,
     "access.identity.allowedCIDRs": YES,
-    "access.challenge": only("None"),
+    "access.challenge": YES,
     "limits": YES,
     "limits.requestsPerMinute": YES,
     "limits.requestsPerMinutePerClient": YES,

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from smarter_runtime import services as parts
 from smarter_runtime.access import check_visitors_are_let_in
 from smarter_runtime.bot import Bot
+from smarter_runtime.challenges import GOOD_FOR, used
 from smarter_runtime.endpoints.body import json_body
 from smarter_runtime.errors import ApiError, invalid
 from smarter_runtime.identity import Identity
@@ -59,16 +60,32 @@ async def theme(request: Request) -> Response:
     return Response(page.theme_css, media_type="text/css; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
 
+async def challenge(request: Request) -> Response:
+    services = parts.of(request)
+    bot = services.bot()
+    _checked_scheme(request, bot)
+    access = bot.config.access
+    if not access.challenge_bits:
+        raise ApiError(404, "no_challenge", "This chatbot asks for no proof of work; POST /app/v1/session right away.")
+    new = services.challenges.new(access.challenge_bits, bot.config.bot.uid)
+    given = {
+        "challenge": new.token,
+        "difficulty": new.difficulty,
+        "algorithm": "SHA-256",
+        "expiresInSeconds": int(GOOD_FOR.total_seconds()),
+    }
+    return Response(orjson.dumps(given), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
 async def session(request: Request) -> Response:
     services = parts.of(request)
     bot = services.bot()
-    host = request.headers.get("host", "")
-    scheme = checked_origin(request.headers.get("origin"), host, bot.config.hosts, bot.config.origins.allowed)
-    check_visitors_are_let_in(bot)
+    is_https = _checked_scheme(request, bot) == "https"
     body = await json_body(request, services.settings)
     await services.limits.admit_session(bot.config, services.origin(request, bot))
-    is_https = scheme == "https"
     who = await _identity(body.value, services, bot)
+    if who is None:
+        await _check_work(body.value, services, bot)
     visitor = known_or_new(request.cookies.get(SECURE_COOKIE if is_https else COOKIE), who)
     lifetime = services.sessions.lifetime_seconds
     given = {
@@ -77,6 +94,25 @@ async def session(request: Request) -> Response:
     }
     headers = {"Cache-Control": "no-store", "Set-Cookie": visitor_cookie(visitor, is_https=is_https)}
     return Response(orjson.dumps(given), media_type="application/json", headers=headers)
+
+
+def _checked_scheme(request: Request, bot: Bot) -> str:
+    """Return the scheme of the page that asks for a session, which must be one that gets any."""
+    host, allowed = request.headers.get("host", ""), bot.config.origins.allowed
+    scheme = checked_origin(request.headers.get("origin"), host, bot.config.hosts, allowed)
+    check_visitors_are_let_in(bot)
+    return scheme
+
+
+async def _check_work(body: Any, services: Services, bot: Bot) -> None:
+    """Take the proof of work in the body, if the bot asks for one. Whom a site vouches for needs none."""
+    bits, uid = bot.config.access.challenge_bits, bot.config.bot.uid
+    if not bits:
+        return
+    said = body if isinstance(body, dict) else {}
+    proof = services.challenges.proven(said.get("challenge"), said.get("solution"), bits, uid)
+    if not await services.limits.is_first_use(f"challenge/{uid}/{proof.nonce}", proof.until_ms):
+        raise used()
 
 
 async def _identity(body: Any, services: Services, bot: Bot) -> Identity | None:

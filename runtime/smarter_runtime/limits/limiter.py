@@ -11,7 +11,7 @@ from smarter_crds.limits import LimitMode
 from smarter_crds.runtime_config import RuntimeConfig
 from smarter_runtime.background import Background
 from smarter_runtime.limits import Clock
-from smarter_runtime.limits.ledger import Account, Charge, Hit, Lease, Ledger
+from smarter_runtime.limits.ledger import Account, Charge, Hit, Lease, Ledger, Line
 from smarter_runtime.limits.lines import Asker, Named, bot_tokens, lines, session_lines, token_charges
 from smarter_runtime.limits.memory_ledger import MemoryLedger
 from smarter_runtime.limits.postgresql_ledger import PostgreSqlLedger
@@ -80,6 +80,11 @@ class Limiter:
             ApiError: 429, when too many came from the network.
         """
         await self._count(config, session_lines(config, origin), Lease("", self._now_ms()))
+
+    async def is_first_use(self, of: str, until_ms: int) -> bool:
+        """Use up what is good once, and may be forgotten at `until_ms`; tell whether nobody had done so before."""
+        slot, holder = Line("Slot", 1, of), Lease("used", until_ms)
+        return not await self._hits([slot], holder, enforce=True, has_budget=False)
 
     async def reserve(self, accounts: Sequence[Account], amount: int) -> int | None:
         """Add to counters that have a limit, see `Ledger.reserve`.
@@ -164,15 +169,16 @@ class Limiter:
         self, config: RuntimeConfig, named: Sequence[Named], lease: Lease, *, has_budget: bool = False
     ) -> None:
         enforce = config.limits.mode == "Enforce"
-        hits = await self._hits(named, lease, enforce=enforce, has_budget=has_budget) if named else ()
+        asked = [each.line for each in named]
+        hits = await self._hits(asked, lease, enforce=enforce, has_budget=has_budget) if asked else ()
         met = {(named[hit.line].name, named[hit.line].of_key): hit for hit in hits}
         for (name, of_key), hit in met.items():
             self.met(name, config.limits.mode)
             if enforce:
                 raise refusal(named[hit.line], _longest(hits, named, name, of_key), self.clock())
 
-    async def _hits(self, named: Sequence[Named], lease: Lease, *, enforce: bool, has_budget: bool) -> Sequence[Hit]:
-        asked, now_ms = [each.line for each in named], self._now_ms()
+    async def _hits(self, asked: Sequence[Line], lease: Lease, *, enforce: bool, has_budget: bool) -> Sequence[Hit]:
+        now_ms = self._now_ms()
         try:
             return await self.ledger().admit(asked, lease, now_ms, enforce=enforce)
         except StoreUnavailable:

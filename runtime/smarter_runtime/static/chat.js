@@ -13,6 +13,7 @@ const TEXTS = {
     unavailable: "The chat could not be loaded. Please reload the page.",
     confirm: "Confirm", cancel: "Cancel", confirmed: "I confirm.", cancelled: "Cancelled. Nothing was done.",
     asks: "Nothing is done until you confirm this.", expired: "This can no longer be confirmed. Please ask again.",
+    proving: "One moment: your browser is showing that you are no robot…",
   },
   de: {
     you: "Sie", label: "Ihre Nachricht", placeholder: "Schreiben Sie Ihre Frage …", send: "Senden", stop: "Anhalten",
@@ -28,6 +29,7 @@ const TEXTS = {
     confirm: "Bestätigen", cancel: "Abbrechen", confirmed: "Ich bestätige.", cancelled: "Abgebrochen. Es geschah nichts.",
     asks: "Es geschieht nichts, bevor Sie dies bestätigen.",
     expired: "Dies kann nicht mehr bestätigt werden. Bitte fragen Sie noch einmal.",
+    proving: "Einen Moment: Ihr Browser zeigt, dass Sie kein Roboter sind …",
   },
   es: {
     you: "Usted", label: "Su mensaje", placeholder: "Escriba su pregunta…", send: "Enviar", stop: "Detener",
@@ -42,6 +44,7 @@ const TEXTS = {
     unavailable: "No se pudo cargar el chat. Recargue la página.",
     confirm: "Confirmar", cancel: "Cancelar", confirmed: "Lo confirmo.", cancelled: "Cancelado. No se hizo nada.",
     asks: "No se hace nada hasta que usted lo confirme.", expired: "Esto ya no se puede confirmar. Pregunte de nuevo.",
+    proving: "Un momento: su navegador está mostrando que usted no es un robot…",
   },
 };
 const MAX_MESSAGES_SENT = 200;
@@ -58,6 +61,10 @@ let token = "";
 let messages = [];
 /** What aborts the answer in progress; null when there is none. Every button follows from it. */
 let running = null;
+/** The session that is being got; null when none is. */
+let renewing = null;
+let isProving = false;
+let scriptPolicy = null;
 /** The timer that looks whether the bot is back. */
 let looking = 0;
 
@@ -69,14 +76,69 @@ class ChatError extends Error {
 
 // ---- talking to the bot
 
+/** Get a session, once for all who wait for one. */
+function session() {
+  return (renewing ??= renewSession().finally(() => (renewing = null)));
+}
+
 async function renewSession() {
-  const response = await fetch("/app/v1/session", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ identity: await identity() }),
-  });
+  const person = await identity();
+  let response = await mint(person);
+  const { code } = response.ok ? {} : await errorOf(response.clone());
+  if (code?.startsWith("challenge_")) {
+    // It was too slow, or what is asked for has changed since the page was loaded.
+    bot = await settings();
+    response = await mint(person);
+  }
   if (!response.ok) throw await failureOf(response);
   token = (await response.json()).token;
+}
+
+async function mint(person) {
+  return post("/app/v1/session", { identity: person, ...(bot.proofScript && !person ? await proof() : {}) });
+}
+
+function post(path, body) {
+  return fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+}
+
+/** Begin with the work while the question is still being written; should it fail, it is done anew when it is sent. */
+function prepare() {
+  if (bot.proofScript && !token && !running && !renewing) session().catch(() => {});
+}
+
+/** Do the work that a session costs. */
+async function proof() {
+  const response = await post("/app/v1/challenge", {});
+  if (response.status === 404) return {};
+  if (!response.ok) throw await failureOf(response);
+  const challenge = await response.json();
+  showProving(true);
+  try {
+    return { challenge: challenge.challenge, solution: await solutionOf(challenge) };
+  } finally {
+    showProving(false);
+  }
+}
+
+/** Compute beside the page, which stays usable. */
+function solutionOf(challenge) {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(scriptUrl(bot.proofScript));
+    const settle = (how) => (event) => {
+      worker.terminate();
+      how(event.data ?? new ChatError(texts.broken));
+    };
+    worker.onmessage = settle(resolve);
+    worker.onerror = settle(reject);
+    worker.postMessage(challenge);
+  });
+}
+
+// The page's policy lets scripts be named by addresses that somebody has looked at.
+function scriptUrl(address) {
+  const policy = { createScriptURL: (url) => (url.startsWith("/app/assets/") ? url : "") };
+  return (scriptPolicy ??= globalThis.trustedTypes?.createPolicy("proof", policy) ?? policy).createScriptURL(address);
 }
 
 /** Ask the page around this one who the visitor is; only sites that may embed this one are around it. */
@@ -106,14 +168,19 @@ async function ask(signal, confirmation) {
       body,
       signal,
     });
-  if (!token) await renewSession();
+  if (!token) await unlessAborted(signal, session());
   let response = await request();
   if (response.status === 401) {
-    await renewSession();
+    await unlessAborted(signal, session());
     response = await request();
   }
   if (!response.ok) throw await failureOf(response);
   return response.body;
+}
+
+function unlessAborted(signal, promise) {
+  const aborted = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  return Promise.race([promise, aborted]);
 }
 
 function recent(all) {
@@ -122,13 +189,17 @@ function recent(all) {
   return last;
 }
 
-async function failureOf(response) {
-  let error = {};
+async function errorOf(response) {
   try {
-    error = (await response.json()).error ?? {};
+    return (await response.json()).error ?? {};
   } catch {
     // A proxy's error page: the status says enough.
+    return {};
   }
+}
+
+async function failureOf(response) {
+  const error = await errorOf(response);
   if (isAway(error.code)) goAway(error.message);
   return new ChatError(failureText(error.code, response.status, error.message));
 }
@@ -186,6 +257,7 @@ async function answerLast(confirmation = null) {
   view.root.classList.add("waiting");
   toTheEnd();
   say(texts.writing.replace("{name}", bot.assistantName));
+  showProving(isProving);
   let finish = "";
   const offers = [];
   try {
@@ -213,6 +285,7 @@ async function answerLast(confirmation = null) {
   } finally {
     view.flush();
     view.root.classList.remove("waiting");
+    view.root.querySelector(".proving")?.remove();
     if (running === controller) running = null;
     refreshButtons();
   }
@@ -414,6 +487,16 @@ function comeBack() {
   if (!thread.childElementCount) welcome();
 }
 
+/** Say why the answer that somebody waits for has not begun. */
+function showProving(isIt) {
+  isProving = isIt;
+  thread.querySelectorAll(".proving").forEach((note) => note.remove());
+  if (!isIt || !running) return;
+  thread.querySelector(".waiting")?.append(element("p", "author proving", texts.proving));
+  say(texts.proving);
+  toTheEnd();
+}
+
 function say(text) {
   byId("status").textContent = text;
 }
@@ -469,6 +552,7 @@ function listen() {
   question.addEventListener("input", () => {
     fitQuestion();
     refreshButtons();
+    prepare();
   });
   question.addEventListener("keydown", (event) => {
     // While an input method composes a character, Enter belongs to it.
@@ -490,10 +574,14 @@ function listen() {
   });
 }
 
-async function start() {
+async function settings() {
   const response = await fetch("/app/v1/config");
   if (!response.ok) throw new ChatError(texts.unavailable);
-  bot = await response.json();
+  return response.json();
+}
+
+async function start() {
+  bot = await settings();
   showSkin();
   listen();
   if (awayMessage(bot)) goAway(awayMessage(bot));
