@@ -120,6 +120,7 @@ def test_a_folder_keeps_to_one_namespace_and_brings_it_along(folder: str) -> Non
         pytest.param("minimal.yaml", "", 1, id="minimal"),
         pytest.param("exchange-rates.yaml", "", 1, id="exchange-rates"),
         pytest.param("texts-in-config-maps.yaml", "", 1, id="texts-in-config-maps"),
+        pytest.param("guarded.yaml", "", 1, id="guarded"),
     ],
 )
 def test_a_sample_compiles_without_problem_or_warning(place: str, url: str, plugin_count: int) -> None:
