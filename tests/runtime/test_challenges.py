@@ -76,7 +76,7 @@ async def test_a_session_costs_a_proof_and_is_then_as_good_as_any(tmp_path: Path
 
 
 async def test_without_a_proof_there_is_no_session_and_the_way_to_one_is_told(tmp_path: Path) -> None:
-    bodies: tuple[Any, ...] = ({}, {"challenge": None}, [], "x")
+    bodies: tuple[Any, ...] = ({}, {"challenge": None}, {"solution": "1"})
     async with challenging(tmp_path) as bot:
         for body in bodies:
             assert await posted(bot, "session", body) == (
