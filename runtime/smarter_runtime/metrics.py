@@ -53,6 +53,12 @@ class Metrics:
             "gen_ai_client_token_usage", "Tokens of one round.", ("gen_ai_token_type", *_MODEL), buckets=_TOKENS,
             registry=self.registry,
         )  # fmt: skip
+        self.cached_tokens = Counter(
+            "smarter_cached_input_tokens_total",
+            "Input tokens that providers had in their caches.",
+            ("model",),
+            registry=self.registry,
+        )
         self.model_seconds = self._histogram(
             "gen_ai_client_operation_duration_seconds", "Time of one round.", (*_MODEL, "error_type")
         )
@@ -87,6 +93,7 @@ class Metrics:
         labels = ("chat", config.providers[finished.provider].type.lower(), finished.parameters.model)
         self.tokens.labels("input", *labels).observe(finished.usage.input_tokens)
         self.tokens.labels("output", *labels).observe(finished.usage.output_tokens)
+        self.cached_tokens.labels(finished.parameters.model).inc(finished.usage.cached_tokens)
         self.model_seconds.labels(*labels, finished.failure).observe(finished.seconds)
         if finished.first_seconds is not None:
             self.model_first_seconds.labels(*labels).observe(finished.first_seconds)

@@ -1,7 +1,9 @@
 """Usage records: one for each answer, whatever becomes of it."""
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from smarter_crds.runtime_config import BotIdentity, LimitsConfig
 from smarter_crds.usage import ToolUsage, UsageRecord
 from smarter_runtime.metrics import Metrics
 from smarter_runtime.usage import Entry
-from smarter_runtime.usage.recorder import Recorder
+from smarter_runtime.usage.recorder import MOST_WAITING, Recorder
 from smarter_runtime.usage.sqlite import SqliteUsage
 from support.virtual_time import virtual_time
 
@@ -192,6 +194,38 @@ async def test_no_answer_fails_because_it_cannot_be_recorded_and_the_record_come
         usage.is_broken = False
         await recorder.close()
         assert [record.status for record in records(bot.services)] == ["Complete"]
+
+
+class FullUsage(SqliteUsage):
+    """A store that takes nothing for a while."""
+
+    def __init__(self) -> None:
+        self.is_full = True
+        self.taken: list[str] = []
+
+    def submit(self, entries: Sequence[Entry]) -> asyncio.Future[None]:
+        if self.is_full:
+            raise sqlite3.OperationalError("database or disk is full")
+        self.taken += [each.id for each in entries]
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+
+@virtual_time
+async def test_of_too_many_records_that_cannot_be_written_the_oldest_are_lost_and_counted() -> None:
+    usage, metrics = FullUsage(), Metrics()
+    recorder = Recorder(usage, metrics)
+    new = partial(UsageRecord, bot=BotIdentity(name="b", namespace="n", uid="u"), started_at=NOW)
+    for number in range(MOST_WAITING + 2):
+        recorder.begin(new(id=f"id-{number}"), until_ms=0)
+    await recorder.end(new(id="last"))
+    said = metrics.text().decode()
+    assert "smarter_usage_records_lost_total 3.0" in said
+    assert f"smarter_usage_records_waiting {MOST_WAITING:.1f}" in said
+    usage.is_full = False
+    await recorder.close()
+    assert usage.taken == [*(f"id-{number}" for number in range(3, MOST_WAITING + 2)), "last"]
 
 
 class SlowUsage(SqliteUsage):
