@@ -116,8 +116,9 @@ class Embedded:
             return self._opened_or_anew(path)
         except (sqlite3.Error, OSError) as error:
             message = (
-                f"The embedded store cannot write to `{path.parent}` ({error}); conversations and usage are kept in "
-                "memory and are lost with the container. Make the folder writable."
+                f"The embedded store cannot write to `{path.parent}` ({error}); what it keeps (conversations and "
+                "usage, or usage on its way to a Store) is in memory and is lost with the container. Make the folder "
+                "writable."
             )
             self._problem("StoreNotKept", message)
             return self._opened(":memory:")

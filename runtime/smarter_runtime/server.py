@@ -73,7 +73,8 @@ class Runtime:
         await self.refresh()
         services = self._services
         housekeeping = services.housekeeping.run(lambda: services.configs.bot)
-        work = (self._watch(), self._probe_lag(), services.stores.watch(), services.limits.watch(), housekeeping)
+        stores = (services.stores.watch(), services.limits.watch(), services.keeping.forwarder.run())
+        work = (self._watch(), self._probe_lag(), *stores, housekeeping)
         background = [asyncio.create_task(each) for each in work]
         status = asyncio.create_task(self.status.serve())
         try:
@@ -100,6 +101,7 @@ class Runtime:
             self._services.background.start(self._services.identities.warm(configs.bot.config))
             await self._services.connectors.warm(configs.bot.config)
             await self._services.stores.use(configs.bot.config.store)
+            self._services.keeping.use(configs.bot.config)
 
     async def _watch(self) -> None:
         settings, changed = self._services.settings, asyncio.Event()

@@ -14,6 +14,7 @@ from smarter_runtime.call_ids import CallIds
 from smarter_runtime.challenges import Challenges
 from smarter_runtime.configs import Configs
 from smarter_runtime.confirmations import Confirmations
+from smarter_runtime.conversations.postgresql import SCHEMA as CONVERSATIONS_SCHEMA
 from smarter_runtime.errors import NO_RETRY, ApiError
 from smarter_runtime.fallbacks import RetryPolicy
 from smarter_runtime.housekeeping import Housekeeping
@@ -36,6 +37,14 @@ from smarter_runtime.tools import Tool
 from smarter_runtime.tools.connectors import Connector, Connectors
 from smarter_runtime.tools.functions import Platform
 from smarter_runtime.unfinished import UnfinishedTurns
+from smarter_runtime.usage.postgresql import SCHEMA as USAGE_SCHEMA
+
+SCHEMAS: dict[str, tuple[str, ...]] = {
+    "limits": LIMITS_SCHEMA,
+    "conversations": CONVERSATIONS_SCHEMA,
+    "usage": USAGE_SCHEMA,
+}
+"""The tables of a PostgreSQL Store, by part."""
 
 MAINTENANCE_RETRY_SECONDS = "60"
 """Nobody knows when the bot is back; a client that cannot help asking again shall do so rarely."""
@@ -124,8 +133,8 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
     connectors = _connectors(settings)
     signing_key = SigningKey(settings.secrets_directory)
     metrics, background = Metrics(), Background()
-    kept = keeping(settings.data_directory, metrics)
-    stores = StoreConnections(SecretFiles(settings.secrets_directory), schemas={"limits": LIMITS_SCHEMA})
+    stores = StoreConnections(SecretFiles(settings.secrets_directory), schemas=SCHEMAS)
+    kept = keeping(settings.data_directory, metrics, stores)
     return Services(
         settings=settings,
         configs=Configs(settings.config_directory, clock, _platform(settings, clock, connectors)),

@@ -38,12 +38,31 @@ class Books:
     async def check(self, services: Services) -> None:
         """Compare, when all answers are over."""
         await services.keeping.recorder.close()
+        await (self._check_own(services) if services.keeping.stored_usage is None else self._check_shared(services))
+
+    async def _check_own(self, services: Services) -> None:
         found = records(services)[self._before :]
         ids = [record.id for record in found]
         assert len(ids) == services.places.given, "an answer has no usage record, or a record no answer"
         assert len(set(ids)) == len(ids)
         assert self.answers <= set(ids), "an answer went out whose id no record has"
         assert all(record.status != "Lost" for record in found)
+
+    async def _check_shared(self, services: Services) -> None:
+        """Compare with a Store, where records of other pods are as well."""
+        assert await services.keeping.forwarder.send(), "records have not arrived in the Store"
+        found = await stored(services)
+        ids = [record.id for record in found]
+        assert len(set(ids)) == len(ids) >= services.places.given
+        assert self.answers <= set(ids), "an answer went out whose id no record has"
+        assert records(services) == [], "a record that has arrived is kept twice"
+
+
+async def stored(services: Services) -> list[UsageRecord]:
+    """Return the final records that are in the Store."""
+    assert services.keeping.stored_usage is not None
+    found = await services.keeping.stored_usage.unacknowledged(0, 10_000)
+    return [UsageRecord.model_validate_json(each.record) for each in found]
 
 
 def records(services: Services) -> list[UsageRecord]:

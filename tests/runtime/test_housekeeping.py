@@ -15,6 +15,8 @@ from smarter_runtime.conversations.talk import HEADER
 from smarter_runtime.housekeeping import BATCH, Housekeeping, size
 from smarter_runtime.keeping import keeping
 from smarter_runtime.metrics import Metrics
+from smarter_runtime.secret_files import SecretFiles
+from smarter_runtime.stores.connections import StoreConnections
 from smarter_runtime.usage import Entry
 from support.virtual_time import virtual_time
 
@@ -135,7 +137,7 @@ async def test_it_is_done_soon_after_the_start_and_every_ten_minutes() -> None:
             times.append(asyncio.get_running_loop().time())
 
     bot = prepared(config(), "hash", NOW)
-    housekeeping = Watched(keeping(None, Metrics()), lambda: NOW, MEBIBYTE)
+    housekeeping = Watched(keeping(None, Metrics(), StoreConnections(SecretFiles(Path("none")))), lambda: NOW, MEBIBYTE)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(2500):
             await housekeeping.run(lambda: bot)

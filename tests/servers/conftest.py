@@ -8,6 +8,7 @@ from support.mariadb import MariaDB, running_mariadb
 from support.postgresql import PostgreSQL, running_postgresql
 from support.redis_server import Redis, running_redis
 from support.ssh_server import SshServer, running_ssh_server
+from support.stores import StoreKind
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +33,18 @@ def mariadb() -> Iterator[MariaDB]:
 def ssh_server() -> Iterator[SshServer]:
     with running_ssh_server() as server:
         yield server
+
+
+@pytest.fixture(params=["Redis", "PostgreSQL"])
+def kind(request: pytest.FixtureRequest) -> StoreKind:
+    found: StoreKind = request.param
+    return found
+
+
+@pytest.fixture
+def server(kind: StoreKind, request: pytest.FixtureRequest) -> Redis | PostgreSQL:
+    """Return the server of a Store, with nothing in it."""
+    made: Redis | PostgreSQL = request.getfixturevalue("redis_server" if kind == "Redis" else "postgresql")
+    if isinstance(made, Redis):
+        made.command("FLUSHALL")
+    return made

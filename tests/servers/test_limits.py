@@ -1,17 +1,13 @@
 """Bots that share a real Store: one limit for all pods, and what happens while the Store is away."""
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from runtime.support import Running, config, played, running, says, until
+from runtime.support import Running, played, says, until
 from runtime.test_challenges import PUBLIC, challenge, outcome, solved
+from servers.pods import away, store_in, two_pods
 from smarter_crds.limits import Budget
 from smarter_crds.price_config import PriceConfig
 from smarter_crds.runtime_config import LimitsConfig, ModelConfig
@@ -19,7 +15,6 @@ from smarter_runtime.limits import utc_now
 from smarter_runtime.limits.purse import month_counter
 from support.postgresql import PostgreSQL
 from support.redis_server import Redis
-from support.stores import StoreKind, TestStore, postgresql_store, redis_store
 
 PRICE = PriceConfig(input=Decimal(1000), output=Decimal(2000), cached_input=Decimal(100))
 PRICED = {"prices": {"gpt": (PRICE,)}}
@@ -27,45 +22,6 @@ MODEL = ModelConfig(provider="main", name="gpt", max_tokens=10)
 # Redis forgets by its own clock.
 NOW = {"clock": utc_now}
 BUDGET = Budget(amount="5", currency="USD", period="Month")
-
-
-@pytest.fixture(params=["Redis", "PostgreSQL"])
-def kind(request: pytest.FixtureRequest) -> StoreKind:
-    found: StoreKind = request.param
-    return found
-
-
-@pytest.fixture
-def server(kind: StoreKind, request: pytest.FixtureRequest) -> Iterator[Redis | PostgreSQL]:
-    made = request.getfixturevalue("redis_server" if kind == "Redis" else "postgresql")
-    if isinstance(made, Redis):
-        made.command("FLUSHALL")
-    yield made
-
-
-def store_in(server: Redis | PostgreSQL, pod: Path) -> TestStore:
-    """Return a Store, with its secrets in the folder of a pod."""
-    if isinstance(server, Redis):
-        return redis_store(server, pod / "secrets")
-    return postgresql_store(server, pod / "secrets")
-
-
-@asynccontextmanager
-async def two_pods(server: Redis | PostgreSQL, folder: Path, **changes: Any) -> AsyncIterator[list[Running]]:
-    """Serve one bot twice."""
-    first = store_in(server, folder / "0")
-    (folder / "1").mkdir()
-    for file in first.secrets.iterdir():
-        (folder / "1" / "secrets").mkdir(exist_ok=True)
-        (folder / "1" / "secrets" / file.name).write_bytes(file.read_bytes())
-    document = config(store=first.config, **changes)
-    async with AsyncExitStack() as stack:
-        pods = [
-            await stack.enter_async_context(running(folder / str(number), document, utc_now)) for number in range(2)
-        ]
-        for pod in pods:
-            pod.services.stores.retry_seconds = 0
-        yield pods
 
 
 async def test_pods_share_the_requests_of_a_minute(server: Redis | PostgreSQL, tmp_path: Path) -> None:
@@ -88,11 +44,8 @@ async def test_while_the_store_is_away_a_pod_takes_a_proof_once(server: Redis | 
     async with two_pods(server, tmp_path) as (pod, _):
         await pod.reload(pod.services.bot().config.model_copy(update={"access": PUBLIC}))
         proof = solved(await challenge(pod))
-        server.process.stop(signal.SIGKILL if isinstance(server, Redis) else signal.SIGQUIT)
-        try:
+        with away(server):
             assert [await outcome(pod, proof) for _ in range(2)] == [(200, ""), (409, "challenge_used")]
-        finally:
-            server.process.start()
 
 
 async def test_pods_share_the_tokens_of_a_day(server: Redis | PostgreSQL, tmp_path: Path) -> None:
@@ -149,15 +102,12 @@ async def test_without_the_store_a_bot_with_a_budget_answers_nothing_until_it_is
         bot.services.stores.retry_seconds = 0
         assert (await bot.chat("hi")).status == 200
         assert await spent(bot) == Decimal("0.02")
-        server.process.stop(signal.SIGKILL if isinstance(server, Redis) else signal.SIGQUIT)
-        try:
+        with away(server):
             refused = await bot.chat("hi")
             assert (refused.status, (await refused.json())["error"]["code"]) == (503, "store_unavailable")
             assert len(provider.bodies) == 1
             (problem,) = (await bot.status())["problems"]
             assert (problem["reason"], problem["resource"]) == ("StoreUnreachable", {"kind": "Store", "name": "main"})
-        finally:
-            server.process.start()
         again = await bot.chat("hi")
         assert again.status == 200, bot.services.stores.problem
         assert await spent(bot) == Decimal("0.04")
@@ -169,12 +119,9 @@ async def test_without_the_store_each_pod_counts_for_itself_and_tells_it_later(
 ) -> None:
     limits = LimitsConfig(requests_per_minute=2, tokens_per_day=1000)
     async with two_pods(server, tmp_path, limits=limits) as (first, second):
-        server.process.stop(signal.SIGKILL if isinstance(server, Redis) else signal.SIGQUIT)
-        try:
+        with away(server):
             assert [(await first.chat("hi")).status for _ in range(3)] == [200, 200, 429]
             assert (await second.chat("hi")).status == 200
-        finally:
-            server.process.start()
         used = await first.used_tokens()
         assert used > 0
         assert await second.used_tokens() > used

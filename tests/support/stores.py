@@ -1,6 +1,7 @@
 """The Stores of the test servers, as a bot's config and a pod's Secrets would have them."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,6 +9,9 @@ from typing import Literal
 from smarter_crds.connection_config import CredentialsConfig, TlsConfig
 from smarter_crds.references import TlsMode
 from smarter_crds.store_config import StoreConfig
+from smarter_runtime.secret_files import SecretFiles
+from smarter_runtime.services import SCHEMAS
+from smarter_runtime.stores.connections import StoreConnections
 from support.postgresql import PostgreSQL
 from support.redis_server import Redis
 
@@ -47,6 +51,15 @@ def postgresql_store(server: PostgreSQL, secrets: Path, *, tls: TlsMode = "Verif
     made = TestStore(_config("PostgreSQL", server.port, role.database, tls), secrets)
     _write(made, role.username, role.password, server.authority)
     return made
+
+
+@asynccontextmanager
+async def connected(store: TestStore) -> AsyncIterator[StoreConnections]:
+    """Use the Store as a pod does, with all of its tables; it is asked again at once when it failed."""
+    made = StoreConnections(SecretFiles(store.secrets), schemas=SCHEMAS, retry_seconds=0)
+    await made.use(store.config)
+    yield made
+    await made.close()
 
 
 def _config(kind: StoreKind, port: int, database: str, tls: TlsMode) -> StoreConfig:

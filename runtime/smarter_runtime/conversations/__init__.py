@@ -1,5 +1,6 @@
 """Conversations that the server keeps: what is stored of them, and what every store of them can do."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -8,8 +9,11 @@ TurnState = Literal["Open", "Complete", "Length", "Filtered", "Stopped", "Failed
 """`Open`: being answered. `Stopped`: the client went away. `Failed`: there is no answer, or it broke off."""
 
 TITLE_CHARACTERS = 80
+DAY_MS = 24 * 3600 * 1000
 MOST_TURNS = 500
 """Turns of one conversation; a longer one is refused, so that it can be read in bounded time."""
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class UnknownConversation(Exception):
@@ -138,6 +142,17 @@ class Conversations(Protocol):
 
     async def expire(self, before_ms: int, at_most: int) -> int:
         """Erase conversations that were last used before `before_ms`, the oldest first; returns how many."""
+
+    async def sweep(self, days: int, now_ms: int, at_most: int) -> int:
+        """See to it that nothing outlives its bot: `days` is how long this one keeps what was not used.
+
+        Returns how many conversations of other bots, which look after theirs no more, were erased.
+        """
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a conversation can be called so; what cannot is asked of no store."""
+    return _ID.fullmatch(text) is not None
 
 
 def title_of(question: str) -> str:

@@ -20,6 +20,7 @@ from smarter_runtime.conversations import (
     TurnState,
     UnknownConversation,
     first_turn,
+    is_id,
 )
 from smarter_runtime.errors import ApiError, invalid
 from smarter_runtime.events import Message
@@ -125,6 +126,8 @@ async def opened(store: Conversations, header: str, question: Question, wait_sec
     try:
         if header == NEW:
             return Talk(store, question, await store.create(secrets.token_urlsafe(16), question))
+        if not is_id(header):
+            raise UnknownConversation
         return Talk(store, question, await _when_free(store, header, question, wait_seconds))
     except UnknownConversation:
         raise unknown_conversation() from None

@@ -9,7 +9,7 @@ import orjson
 from fastapi import Request, Response
 
 from smarter_runtime import services as parts
-from smarter_runtime.conversations import ConversationsUnavailable, Head, Turn
+from smarter_runtime.conversations import ConversationsUnavailable, Head, Turn, is_id
 from smarter_runtime.conversations.talk import owner_digest, unavailable, unknown_conversation
 from smarter_runtime.endpoints.asking import owner
 from smarter_runtime.endpoints.query import number
@@ -40,9 +40,7 @@ async def read(request: Request) -> Response:
     at_most = number(request, "limit", MOST_TURNS, MOST_TURNS)
     before = number(request, "before", 1_000_000, 1_000_000)
     try:
-        found = await services.keeping.conversations.read(
-            await _owner(request), request.path_params["id"], at_most, before
-        )
+        found = await services.keeping.conversations.read(await _owner(request), _id(request), at_most, before)
     except ConversationsUnavailable as error:
         raise unavailable(error) from error
     if found is None:
@@ -55,7 +53,7 @@ async def read(request: Request) -> Response:
 async def erased(request: Request) -> Response:
     services = parts.of(request)
     try:
-        is_there = await services.keeping.conversations.erase(await _owner(request), request.path_params["id"])
+        is_there = await services.keeping.conversations.erase(await _owner(request), _id(request))
     except ConversationsUnavailable as error:
         raise unavailable(error) from error
     if not is_there:
@@ -76,6 +74,13 @@ async def _owner(request: Request) -> str:
     services = parts.of(request)
     bot = services.bot()
     return owner_digest(owner(bot, await services.caller(request, bot)))
+
+
+def _id(request: Request) -> str:
+    found: str = request.path_params["id"]
+    if not is_id(found):
+        raise unknown_conversation()
+    return found
 
 
 def _cursor(text: str | None) -> tuple[int, str] | None:

@@ -31,6 +31,7 @@ async def usage(request: Request) -> Response:
     after = number(request, "after", 0, MOST_NUMBER, at_least=0)
     at_most = number(request, "limit", 500, MOST_RECORDS)
     try:
+        await services.keeping.settled()
         found = await services.keeping.usage.unacknowledged(after, at_most)
     except UsageUnavailable as error:
         raise _usage_unavailable(error) from error

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from smarter_crds.runtime_config import ResourceName, RuntimeProblem
+from smarter_crds.store import StoreType
 from smarter_crds.store_config import StoreConfig
 from smarter_runtime.secret_files import SecretFiles, SecretMissing
 from smarter_runtime.stores import StoreUnavailable
@@ -80,7 +81,7 @@ class StoreConnections:
         Raises:
             StoreUnavailable: when there is none, or when it fails while it is lent.
         """
-        async with self._lent() as client:
+        async with self._lent("Redis") as client:
             yield client
 
     @contextlib.asynccontextmanager
@@ -90,7 +91,7 @@ class StoreConnections:
         Raises:
             StoreUnavailable: when there is none, or when it fails while it is lent.
         """
-        async with self._lent() as client:
+        async with self._lent("PostgreSQL") as client:
             yield client
 
     async def look(self) -> None:
@@ -101,7 +102,7 @@ class StoreConnections:
         if self.problem is None and now < self._heard_at + LOOK_SECONDS:
             return
         with contextlib.suppress(StoreUnavailable):
-            async with self._lent() as client:
+            async with self._lent(self.config.type) as client:
                 await _module(self.config).ping(client)
 
     async def watch(self) -> None:
@@ -116,10 +117,13 @@ class StoreConnections:
             await client.retire()
 
     @contextlib.asynccontextmanager
-    async def _lent(self) -> AsyncIterator[Any]:
+    async def _lent(self, kind: StoreType) -> AsyncIterator[Any]:
         config = self.config
         if config is None:
             raise StoreUnavailable("StoreMissing", "This chatbot has no Store.")
+        if config.type != kind:
+            # Of an answer that was begun before the bot had this Store.
+            raise StoreUnavailable("StoreMissing", f"This chatbot has no {kind} any more.")
         loop = asyncio.get_running_loop()
         if self.problem is not None and loop.time() < self._failed_at + self.retry_seconds:
             raise StoreUnavailable(self.problem.reason, self.problem.message)

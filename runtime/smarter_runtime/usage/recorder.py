@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import sqlite3
+from typing import Any
 
 from smarter_crds.usage import UsageRecord
 from smarter_runtime.metrics import Metrics
 from smarter_runtime.usage import Entry, entry
+from smarter_runtime.usage.forwarder import Forwarder
 from smarter_runtime.usage.sqlite import SqliteUsage
 
 logger = logging.getLogger(__name__)
@@ -23,16 +25,15 @@ MOST_WAITING = 10_000
 
 
 class Recorder:
-    """Writes to the embedded store, which survives the process."""
+    """Writes to the embedded store, which survives the process, and from there to the bot's Store if it has one."""
 
-    def __init__(self, usage: SqliteUsage, metrics: Metrics) -> None:
+    def __init__(self, usage: SqliteUsage, metrics: Metrics, forwarder: Forwarder | None = None) -> None:
         self._usage = usage
         self._metrics = metrics
+        self._forwarder = forwarder
         self._waiting: dict[str, Entry] = {}
-        self._writing: set[asyncio.Future[None]] = set()
+        self._writing: set[asyncio.Future[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self.written = asyncio.Event()
-        """Set whenever something was written."""
 
     def begin(self, record: UsageRecord, until_ms: int) -> None:
         """Note what holds if the answer never ends."""
@@ -40,10 +41,10 @@ class Recorder:
         self._flush_after(GATHER_SECONDS)
 
     async def end(self, record: UsageRecord) -> None:
-        """Note what an answer has used; it is written when this returns, unless the store is slow or broken."""
+        """Note what an answer has used; it has arrived when this returns, unless a store is slow, broken or away."""
         self._waiting[record.id] = entry(record)
-        # The write goes on by itself when it takes longer.
-        await asyncio.wait([self._flush()], timeout=WAIT_SECONDS)
+        # It goes on by itself when it takes longer.
+        await asyncio.wait([self._arrival(self._flush())], timeout=WAIT_SECONDS)
 
     async def close(self) -> None:
         """Write what waits, and see the end of what is being written."""
@@ -51,12 +52,30 @@ class Recorder:
             self._flush()
         if self._writing:
             await asyncio.wait(self._writing, timeout=CLOSE_SECONDS)
+        if self._forwarder is not None and self._forwarder.is_needed:
+            await asyncio.wait([self._forwarder.send()], timeout=CLOSE_SECONDS)
         if self._timer is not None:
             self._timer.cancel()
 
     def _flush_after(self, seconds: float) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._flush)
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._flush_alone)
+
+    def _flush_alone(self) -> None:
+        self._arrival(self._flush())
+
+    def _arrival(self, written: asyncio.Future[None]) -> asyncio.Future[None]:
+        """Return what is over when that which is written is where it shall be."""
+        if self._forwarder is None or not self._forwarder.is_needed:
+            return written
+        arrival = asyncio.create_task(self._forwarded(self._forwarder, written))
+        self._writing.add(arrival)
+        arrival.add_done_callback(self._writing.discard)
+        return arrival
+
+    async def _forwarded(self, forwarder: Forwarder, written: asyncio.Future[None]) -> None:
+        await asyncio.wait([written])
+        await asyncio.shield(forwarder.send())
 
     def _flush(self) -> asyncio.Future[None]:
         if self._timer is not None:
@@ -75,9 +94,7 @@ class Recorder:
     def _flushed(self, batch: dict[str, Entry], done: asyncio.Future[None]) -> None:
         self._writing.discard(done)
         error = None if done.cancelled() else done.exception()
-        if error is None:
-            self.written.set()
-        else:
+        if error is not None:
             logger.error("usage records cannot be written", extra={"records": len(batch), "text": str(error)})
             # What was noted meanwhile is newer.
             self._waiting = batch | self._waiting
