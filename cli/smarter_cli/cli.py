@@ -34,14 +34,18 @@ def smarter() -> None:
     "--env-file", default=Path(".env"), show_default=True, type=click.Path(path_type=Path), metavar="FILE",
     help="Variables with the values of Secrets; those of the environment go first.",
 )  # fmt: skip
-def run_command(paths: tuple[Path, ...], chatbot: str, port: int, env_file: Path) -> None:
+@click.option(
+    "--with-store", is_flag=True,
+    help="Use the Store that the Chatbot names, instead of keeping everything in the process.",
+)  # fmt: skip
+def run_command(paths: tuple[Path, ...], chatbot: str, port: int, env_file: Path, with_store: bool) -> None:
     """Serve a Chatbot on this machine from the manifests that a cluster would get.
 
     Nothing else is needed: no cluster, no image. The page, the API and the plugins are those of the cluster, and a
     change of a file is live at once. Key KEY of Secret NAME comes from the variable NAME_KEY, in capitals: key api-key
     of Secret openai from OPENAI_API_KEY.
     """
-    options = Options(paths=paths, chatbot=chatbot, port=port, env_file=env_file)
+    options = Options(paths=paths, chatbot=chatbot, port=port, env_file=env_file, with_store=with_store)
     try:
         asyncio.run(run(options, Terminal(click.echo, _warn)))
     except InputError as error:

@@ -1,13 +1,13 @@
 """From manifests to the config that is served on this machine, by the same `compile` that the operator uses."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from smarter_cli.manifests import Document, InputError
 from smarter_cli.prices import TABLE
-from smarter_crds import KINDS, ApiConnection, Chatbot, Plugin, Provider, SqlConnection, yaml_text
+from smarter_crds import KINDS, ApiConnection, Chatbot, Plugin, Provider, SqlConnection, Store, yaml_text
 from smarter_crds.base import API_VERSION, GROUP, ApiModel
 from smarter_crds.chatbot import ChatbotSpec
 from smarter_crds.compile import Compiled, Platform, PlatformLimits, Problem, References, compile_chatbot, parse
@@ -25,7 +25,7 @@ PLATFORM = Platform(
 _ELSEWHERE = {
     "exposure": "the bot is served on this machine only",
     "scaling": "one process serves the bot",
-    "store_ref": "conversations and counts are kept in the process and end with it",
+    "store_ref": "conversations and counts are kept in the process and end with it, unless you give `--with-store`",
     "runtime": "the runtime that is installed here serves the bot",
     "pod_template": "no pod runs here",
     "network_policy": "no pod runs here",
@@ -45,8 +45,10 @@ class Project:
     """What is different here from the cluster."""
 
 
-def load(documents: Sequence[Document], wanted: str = "") -> Project:
+def load(documents: Sequence[Document], wanted: str = "", *, with_store: bool = False) -> Project:
     """Compile the Chatbot among `documents` that is `wanted`: its name, or `namespace/name`; empty: the only one.
+
+    It uses its Store only `with_store`: whoever tries a bot may mean to touch nobody's data, or cannot reach it.
 
     Raises:
         InputError: when there is no such Chatbot, or a resource is not valid.
@@ -58,9 +60,10 @@ def load(documents: Sequence[Document], wanted: str = "") -> Project:
     if isinstance(chatbot, Problem):
         raise InputError(f"{chosen.file}: Chatbot {chosen.name!r}: {chatbot.message}")
     neighbours = [document for document in documents if document.namespace == chosen.namespace]
-    local = chatbot.model_copy(update={"spec": _local(chatbot.spec)})
+    elsewhere = {name: instead for name, instead in _ELSEWHERE.items() if name != "store_ref" or not with_store}
+    local = chatbot.model_copy(update={"spec": _local(chatbot.spec, elsewhere)})
     compiled = compile_chatbot(local, _references(neighbours), PLATFORM)
-    return Project(chosen.name, chosen.namespace, compiled, tuple(_notes(chatbot.spec)))
+    return Project(chosen.name, chosen.namespace, compiled, tuple(_notes(chatbot.spec, elsewhere)))
 
 
 def _check(document: Document) -> None:
@@ -123,9 +126,9 @@ def _completed(document: Document) -> dict[str, Any]:
     return {**document.manifest, "metadata": metadata}
 
 
-def _local(spec: ChatbotSpec) -> ChatbotSpec:
+def _local(spec: ChatbotSpec, elsewhere: Mapping[str, str]) -> ChatbotSpec:
     exposure = spec.exposure or Exposure()
-    update = dict.fromkeys(_ELSEWHERE) | {
+    update = dict.fromkeys(elsewhere) | {
         "exposure": Exposure(
             type="None", allowed_origins=exposure.allowed_origins, frame_ancestors=exposure.frame_ancestors
         ),
@@ -135,10 +138,10 @@ def _local(spec: ChatbotSpec) -> ChatbotSpec:
     return spec.model_copy(update=update)
 
 
-def _notes(spec: ChatbotSpec) -> Iterator[str]:
+def _notes(spec: ChatbotSpec, elsewhere: Mapping[str, str]) -> Iterator[str]:
     if spec.state == "Offline":
         yield "`spec.state` is Offline; here the bot is served all the same."
-    for name, instead in _ELSEWHERE.items():
+    for name, instead in elsewhere.items():
         if name in spec.model_fields_set and getattr(spec, name) is not None:
             yield f"`spec.{ChatbotSpec.model_fields[name].alias or name}` has no effect here: {instead}."
 
@@ -149,6 +152,7 @@ def _references(neighbours: Sequence[Document]) -> References:
         providers=_parsed(Provider, neighbours),
         sql_connections=_parsed(SqlConnection, neighbours),
         api_connections=_parsed(ApiConnection, neighbours),
+        stores=_parsed(Store, neighbours),
         prices=TABLE,
         config_maps={each.name: _texts(each) for each in neighbours if _is_watched(each)},
         read_data=yaml_text.read,

@@ -34,6 +34,7 @@ class Options:
     chatbot: str
     port: int
     env_file: Path
+    with_store: bool
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class _Bot:
         from smarter_crds.runtime_config import CONFIG_KEY, pack
 
         documents = read(files_of(self._options.paths))
-        found = project.load(documents, self._options.chatbot)
+        found = project.load(documents, self._options.chatbot, with_store=self._options.with_store)
         if found.compiled.problems:
             raise InputError(" ".join(problem.message for problem in found.compiled.problems))
         variables = settings.with_file(self._options.env_file)

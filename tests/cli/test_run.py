@@ -215,11 +215,13 @@ async def test_a_secret_that_nobody_knows_is_told_with_the_variable_to_set_and_t
 
 async def test_what_means_something_in_a_cluster_only_is_told_and_refuses_nothing(tmp_path: Path) -> None:
     exposure = {"type": "Ingress", "hosts": ["support.example"], "tls": {"mode": "Issuer"}}
-    bot = chatbot(exposure=exposure, scaling={"type": "Fixed", "replicas": 3}, state="Offline")
+    shared: dict[str, Any] = {"scaling": {"type": "Fixed", "replicas": 3}, "storeRef": {"name": "main"}}
+    bot = chatbot(exposure=exposure, state="Offline", **shared)
     file = write(tmp_path / "bot.yaml", bot, provider())
     async with running("-f", str(file), folder=tmp_path) as (command, address):
         await command.line("`spec.exposure` has no effect here: the bot is served on this machine only.")
         await command.line("`spec.scaling` has no effect here: one process serves the bot.")
+        await command.line("`spec.storeRef` has no effect here: conversations and counts are kept in the process")
         await command.line("`spec.state` is Offline; here the bot is served all the same.")
         assert await ask(address, "hello?")
 
@@ -245,6 +247,10 @@ async def test_what_means_something_in_a_cluster_only_is_told_and_refuses_nothin
             [{**chatbot(), "metadata": {}}], (), "a Chatbot has no `metadata.name`; add one.", id="nameless"
         ),
         pytest.param([chatbot()], (), "Provider 'demo' is not in namespace", id="refused-by-compile"),
+        pytest.param(
+            [chatbot(storeRef={"name": "main"}), provider()], ("--with-store",),
+            "Store 'main' is not in namespace 'acme'", id="no-store",
+        ),
         pytest.param([chatbot(systemPrompt="")], (), "`spec.systemPrompt` is not valid", id="invalid"),
     ],
 )  # fmt: skip
