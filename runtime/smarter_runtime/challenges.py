@@ -8,9 +8,10 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from smarter_runtime.errors import NO_RETRY, ApiError
 from smarter_runtime.signing_key import SigningKey
@@ -29,6 +30,14 @@ class Challenge:
     token: str
     difficulty: int
     """Zero bits that the hash begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What somebody says to have solved; None: nothing."""
+
+    challenge: str | None
+    solution: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +60,23 @@ class Challenges:
         said = f"{secrets.token_urlsafe(_NONCE_BYTES)}.{difficulty}.{until}"
         return Challenge(f"{said}.{self._signature(said, bot_uid)}", difficulty)
 
-    def proven(self, token: object, solution: object, difficulty: int, bot_uid: str) -> Proof:
-        """Return the proof that `solution` is for the challenge `token`; the caller sees that it is its first use.
+    def proven(self, claim: Claim, difficulty: int, bot_uid: str) -> Proof:
+        """Return the proof that is claimed; the caller sees that it is its first use.
 
         Raises:
             ApiError: when it is none, or not for a challenge of this bot that is open and asks for `difficulty`.
         """
+        token, solution = claim.challenge, claim.solution
         if token is None:
             text = "This chatbot asks for a proof of work; POST /app/v1/challenge gives a challenge to solve."
             raise ApiError(
                 403, "challenge_required", text, param="challenge", kind="permission_error", headers=NO_RETRY
             )
-        parts = _TOKEN.fullmatch(token) if isinstance(token, str) else None
+        parts = _TOKEN.fullmatch(token)
         if parts is None:
-            raise _refusal("challenge_malformed", "`challenge` must be one that POST /app/v1/challenge gave.")
-        if not isinstance(solution, str) or not _SOLUTION.fullmatch(solution):
-            raise _refusal("challenge_malformed", "`solution` must be 1 to 16 digits, in quotation marks.", "solution")
+            raise _malformed("challenge")
+        if solution is None or not _SOLUTION.fullmatch(solution):
+            raise _malformed("solution")
         nonce, bits, until, signature = parts.groups()
         if not hmac.compare_digest(signature, self._signature(f"{nonce}.{bits}.{until}", bot_uid)):
             raise _refusal(
@@ -87,6 +97,22 @@ class Challenges:
 
 
 _NEW = "POST /app/v1/challenge gives a new one"
+_FORMS = {
+    "challenge": "must be one that POST /app/v1/challenge gave",
+    "solution": "must be 1 to 16 digits, in quotation marks",
+}
+
+
+def claimed(body: Mapping[str, Any]) -> Claim:
+    """Return what the body of a request claims.
+
+    Raises:
+        ApiError: when it is no text.
+    """
+    for name in _FORMS:
+        if not isinstance(body.get(name), str | None):
+            raise _malformed(name)
+    return Claim(body.get("challenge"), body.get("solution"))
 
 
 def used() -> ApiError:
@@ -97,6 +123,10 @@ def used() -> ApiError:
 
 def _zero_bits(text: str) -> int:
     return _HASH_BITS - int.from_bytes(hashlib.sha256(text.encode()).digest()).bit_length()
+
+
+def _malformed(name: str) -> ApiError:
+    return _refusal("challenge_malformed", f"`{name}` {_FORMS[name]}.", name)
 
 
 def _refusal(code: str, text: str, param: str = "challenge") -> ApiError:

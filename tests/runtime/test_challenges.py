@@ -15,7 +15,7 @@ from runtime.issuer import issuing, token
 from runtime.support import NOW, Running, config, running, write_session_key
 from smarter_crds.access_config import AccessConfig
 from smarter_crds.runtime_config import BotIdentity, LimitsConfig, ServingConfig
-from smarter_runtime.challenges import Challenges
+from smarter_runtime.challenges import Challenges, claimed
 from smarter_runtime.errors import ApiError
 from smarter_runtime.signing_key import SigningKey
 
@@ -93,11 +93,16 @@ async def test_without_a_proof_there_is_no_session_and_the_way_to_one_is_told(tm
             )
 
 
-async def test_a_bot_that_asks_for_no_proof_has_no_challenge(tmp_path: Path) -> None:
+async def test_where_no_proof_is_asked_for_anything_is_one(tmp_path: Path) -> None:
     async with running(tmp_path, config()) as bot:
-        status, said = await posted(bot, "challenge", {})
-        assert (status, said["error"]["code"]) == (404, "no_challenge")
+        _, given = await posted(bot, "challenge", {})
+        assert given["difficulty"] == 0
+        assert await outcome(bot, {"challenge": given["challenge"], "solution": "0"}) == (200, "")
         assert await outcome(bot, {"challenge": "x", "solution": "y"}) == (200, "")
+        assert await outcome(bot, {"challenge": 5}) == (400, "challenge_malformed")
+        # What was given out for nothing buys nothing later.
+        await bot.reload(config(access=PUBLIC))
+        assert await outcome(bot, {"challenge": given["challenge"], "solution": "0"}) == (400, "challenge_expired")
 
 
 async def test_the_page_learns_where_the_solver_is(tmp_path: Path) -> None:
@@ -284,7 +289,7 @@ def test_any_pod_of_a_bot_takes_the_challenges_of_the_others(tmp_path: Path, bit
         pods.append(Challenges(key, lambda: NOW))
     made = pods[0].new(bits, UID)
     proof = solved(made.token, lambda found: found >= bits)
-    assert pods[1].proven(made.token, proof["solution"], bits, UID).until_ms == int(NOW.timestamp() + 300) * 1000
+    assert pods[1].proven(claimed(proof), bits, UID).until_ms == int(NOW.timestamp() + 300) * 1000
     too_easy = solved(made.token, lambda found: found == bits - 1)
     with pytest.raises(ApiError, match=f"does not begin with {bits} zero bits"):
-        pods[1].proven(made.token, too_easy["solution"], bits, UID)
+        pods[1].proven(claimed(too_easy), bits, UID)

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from smarter_runtime import services as parts
 from smarter_runtime.access import check_visitors_are_let_in
 from smarter_runtime.bot import Bot
-from smarter_runtime.challenges import GOOD_FOR, used
+from smarter_runtime.challenges import GOOD_FOR, Claim, claimed, used
 from smarter_runtime.endpoints.body import json_body
 from smarter_runtime.errors import ApiError, invalid
 from smarter_runtime.identity import Identity
@@ -64,10 +64,8 @@ async def challenge(request: Request) -> Response:
     services = parts.of(request)
     bot = services.bot()
     _checked_scheme(request, bot)
-    access = bot.config.access
-    if not access.challenge_bits:
-        raise ApiError(404, "no_challenge", "This chatbot asks for no proof of work; POST /app/v1/session right away.")
-    new = services.challenges.new(access.challenge_bits, bot.config.bot.uid)
+    # Where no proof is asked for, any number is one: a page need not know.
+    new = services.challenges.new(bot.config.access.challenge_bits, bot.config.bot.uid)
     given = {
         "challenge": new.token,
         "difficulty": new.difficulty,
@@ -84,8 +82,10 @@ async def session(request: Request) -> Response:
     body = await json_body(request, services.settings)
     await services.limits.admit_session(bot.config, services.origin(request, bot))
     who = await _identity(body.value, services, bot)
+    claim = claimed(body.value)
     if who is None:
-        await _check_work(body.value, services, bot)
+        # Whom a site vouches for needs no proof.
+        await _check_work(claim, services, bot)
     visitor = known_or_new(request.cookies.get(SECURE_COOKIE if is_https else COOKIE), who)
     lifetime = services.sessions.lifetime_seconds
     given = {
@@ -104,13 +104,12 @@ def _checked_scheme(request: Request, bot: Bot) -> str:
     return scheme
 
 
-async def _check_work(body: Any, services: Services, bot: Bot) -> None:
-    """Take the proof of work in the body, if the bot asks for one. Whom a site vouches for needs none."""
+async def _check_work(claim: Claim, services: Services, bot: Bot) -> None:
+    """Take the proof of work, if the bot asks for one."""
     bits, uid = bot.config.access.challenge_bits, bot.config.bot.uid
     if not bits:
         return
-    said = body if isinstance(body, dict) else {}
-    proof = services.challenges.proven(said.get("challenge"), said.get("solution"), bits, uid)
+    proof = services.challenges.proven(claim, bits, uid)
     if not await services.limits.is_first_use(f"challenge/{uid}/{proof.nonce}", proof.until_ms):
         raise used()
 

@@ -43,6 +43,7 @@ ANSWERS: dict[str, Schema] = {
         usage=objects(input_tokens=COUNT, output_tokens=COUNT, total_tokens=COUNT),
     ),
     "Models": objects(object={"const": "list"}, data=lists(objects(id=TEXT, object={"const": "model"}))),
+    "Challenge": objects(challenge=TEXT, difficulty=COUNT, algorithm={"const": "SHA-256"}, expiresInSeconds=COUNT),
     "Session": objects(token=TEXT, expiresInSeconds=COUNT),
     "Conversations": objects(conversations=lists(objects(**_HEAD)), next=_PERHAPS),
     "Conversation": objects(**_HEAD, messages=lists(_SAID), before={"type": ["integer", "null"]}),

@@ -98,6 +98,9 @@ PATHS: Schema = {
     "/v1/models": {"get": operation("models", json_content("Models", "The bot's one model."), security=WITH_TOKEN)},
     "/app/v1/conversations": _CONVERSATIONS,
     "/app/v1/conversations/{id}": _CONVERSATION,
+    "/app/v1/challenge": {
+        "post": operation("challenge", json_content("Challenge", "What a session costs in computing."), _BROWSERS)
+    },
     "/app/v1/session": {
         "post": operation(
             "session", json_content("Session", "A session for a visitor."), _BROWSERS, requestBody=body(SESSION, {})

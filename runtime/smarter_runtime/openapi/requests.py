@@ -90,5 +90,12 @@ RESPONSES_FIELDS: dict[str, Schema] = {
 
 SESSION: Schema = {
     "type": "object",
-    "properties": {"identity": {"type": ["string", "null"], "description": "A signed identity (JWT)."}},
+    "properties": {
+        "identity": {"type": ["string", "null"], "description": "A signed identity (JWT)."},
+        "challenge": {"type": ["string", "null"], "description": "What was solved, where the bot asks for a proof."},
+        "solution": {
+            "type": ["string", "null"],
+            "description": "A number: the SHA-256 of `<challenge>:<number>` begins with so many zero bits.",
+        },
+    },
 }

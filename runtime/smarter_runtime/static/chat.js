@@ -110,7 +110,6 @@ function prepare() {
 /** Do the work that a session costs. */
 async function proof() {
   const response = await post("/app/v1/challenge", {});
-  if (response.status === 404) return {};
   if (!response.ok) throw await failureOf(response);
   const challenge = await response.json();
   showProving(true);
