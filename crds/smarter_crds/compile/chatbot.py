@@ -1,10 +1,8 @@
 """Compiles a Chatbot and what it refers to into the config that its pods serve."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from smarter_crds.api_connection import ApiConnection
 from smarter_crds.chatbot import Chatbot, ModelParameters
 from smarter_crds.chatbot_status import (
     AccessDefaults,
@@ -23,13 +21,13 @@ from smarter_crds.compile.access import (
 )
 from smarter_crds.compile.api_connections import api_connection_config, api_connection_secrets
 from smarter_crds.compile.app import app_config, app_defaults
+from smarter_crds.compile.bot import Bot, gather
 from smarter_crds.compile.checks import CHECKS
-from smarter_crds.compile.config_maps import system_prompt
-from smarter_crds.compile.exposure import Route, route, route_defaults, route_problems, route_warnings
+from smarter_crds.compile.exposure import route_defaults, route_problems, route_warnings
 from smarter_crds.compile.limits import limit_warnings, limits_config, limits_defaults, serving_config
 from smarter_crds.compile.model import Compiled, Platform, References, Settled
 from smarter_crds.compile.plugins import plugin_size
-from smarter_crds.compile.prices import PriceTable, prices_of
+from smarter_crds.compile.prices import prices_of
 from smarter_crds.compile.problems import Problem
 from smarter_crds.compile.providers import (
     default_model,
@@ -38,9 +36,8 @@ from smarter_crds.compile.providers import (
     provider_secrets,
     provider_warnings,
 )
-from smarter_crds.compile.resolve import Resolved, bot_provider, fallback_providers, reachable, resolve_plugins
 from smarter_crds.compile.sql_connections import sql_connection_config, sql_connection_secrets
-from smarter_crds.compile.stores import find_store, store_config, store_secrets
+from smarter_crds.compile.stores import store_config, store_secrets
 from smarter_crds.compile.workload import pod_template_defaults, scaling_defaults, workload, workload_warnings
 from smarter_crds.provider import Provider
 from smarter_crds.runtime_config import (
@@ -56,65 +53,11 @@ from smarter_crds.runtime_config import (
     packed_size,
     to_json,
 )
-from smarter_crds.sql_connection import SqlConnection
-from smarter_crds.store import Store
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Bot:
-    """Everything that is known of a bot before its config is written."""
-
-    chatbot: Chatbot
-    platform: Platform
-    provider: Provider | None
-    fallbacks: tuple[tuple[ModelParameters, Provider], ...]
-    """Those whose Providers can be used."""
-    plugins: tuple[Resolved, ...]
-    plugin_problems: tuple[Problem, ...]
-    route: Route
-    store: Store | None
-    """None: it names none, or one that cannot be used."""
-    reachable: Sequence[tuple[Provider, str]]
-    """Every model that may answer."""
-    prices: PriceTable
-    system_prompt: str | Problem
-
-    @property
-    def language(self) -> str:
-        return self.chatbot.spec.language or self.platform.language
-
-    @property
-    def model_name(self) -> str:
-        return self.chatbot.spec.model.name or (default_model(self.provider) if self.provider else "")
-
-    @property
-    def own_providers(self) -> tuple[Provider, ...]:
-        own = [self.provider] if self.provider else []
-        return (*own, *(provider for _, provider in self.fallbacks))
-
-    @property
-    def providers(self) -> dict[str, Provider]:
-        """All Providers that the bot uses, by name."""
-        used = [*self.own_providers, *(plugin.provider for plugin in self.plugins)]
-        return {provider.metadata.name: provider for provider in used if provider}
-
-    @property
-    def api_connections(self) -> tuple[ApiConnection, ...]:
-        """Return the ApiConnections that the bot uses, each once."""
-        used = (plugin.connection for plugin in self.plugins)
-        found = {each.metadata.name: each for each in used if isinstance(each, ApiConnection)}
-        return tuple(found[name] for name in sorted(found))
-
-    @property
-    def sql_connections(self) -> dict[str, SqlConnection]:
-        """The SqlConnections that plugins use, by name."""
-        used = [plugin.connection for plugin in self.plugins]
-        return {each.metadata.name: each for each in used if isinstance(each, SqlConnection)}
 
 
 def compile_chatbot(chatbot: Chatbot, references: References, platform: Platform) -> Compiled:
     """Return the config of `chatbot`, or why it has none; equal input gives equal output."""
-    bot = _gather(chatbot, references, platform)
+    bot = gather(chatbot, references, platform)
     problems = [problem for check in CHECKS for problem in check(chatbot, references, platform)]
     problems += route_problems(chatbot, bot.route)
     if problems:
@@ -134,24 +77,7 @@ def _check_files(compiled: Compiled) -> None:
     assert not unknown, f"the config does not name `SecretFile.path` of {unknown}"
 
 
-def _gather(chatbot: Chatbot, references: References, platform: Platform) -> _Bot:
-    outcomes, store = resolve_plugins(chatbot, references), find_store(chatbot, references)
-    return _Bot(
-        chatbot=chatbot,
-        platform=platform,
-        provider=bot_provider(chatbot, references),
-        fallbacks=tuple(fallback_providers(chatbot, references)),
-        plugins=tuple(outcome for outcome in outcomes if isinstance(outcome, Resolved)),
-        plugin_problems=tuple(outcome for outcome in outcomes if isinstance(outcome, Problem)),
-        route=route(chatbot, platform),
-        store=store if isinstance(store, Store) else None,
-        reachable=reachable(chatbot, references),
-        prices=references.prices,
-        system_prompt=system_prompt(chatbot, references),
-    )
-
-
-def _refused(bot: _Bot) -> Compiled:
+def _refused(bot: Bot) -> Compiled:
     """Return all that can be said of a bot without its config."""
     secrets = {file for provider in bot.providers.values() for file in provider_secrets(provider)}
     secrets |= {file for connection in bot.api_connections for file in api_connection_secrets(connection)}
@@ -176,7 +102,7 @@ def _refused(bot: _Bot) -> Compiled:
     )
 
 
-def _warnings(bot: _Bot) -> tuple[str, ...]:
+def _warnings(bot: Bot) -> tuple[str, ...]:
     warnings = [*route_warnings(bot.chatbot, bot.route), *workload_warnings(bot.chatbot)]
     warnings += [*limit_warnings(bot.chatbot, bot.platform), *challenge_warnings(bot.chatbot)]
     warnings += (warning for provider in bot.own_providers for warning in provider_warnings(provider))
@@ -185,7 +111,7 @@ def _warnings(bot: _Bot) -> tuple[str, ...]:
     return tuple(dict.fromkeys(warnings))
 
 
-def _settled(bot: _Bot) -> Settled:
+def _settled(bot: Bot) -> Settled:
     spec, route, pods = bot.chatbot.spec, bot.route, workload(bot.chatbot, bot.platform)
     return Settled(
         state=spec.state or "Active",
@@ -208,11 +134,11 @@ def _settled(bot: _Bot) -> Settled:
     )
 
 
-def _langchain_image(bot: _Bot) -> str:
+def _langchain_image(bot: Bot) -> str:
     return bot.platform.langchain_image if any(map(needs_langchain, bot.providers.values())) else ""
 
 
-def _defaults(bot: _Bot) -> ChatbotDefaults:
+def _defaults(bot: Bot) -> ChatbotDefaults:
     spec, maintenance = bot.chatbot.spec, _maintenance(bot)
     return ChatbotDefaults(
         state=None if spec.state else "Active",
@@ -231,7 +157,7 @@ def _defaults(bot: _Bot) -> ChatbotDefaults:
     )
 
 
-def _config(bot: _Bot) -> RuntimeConfig:
+def _config(bot: Bot) -> RuntimeConfig:
     spec, metadata = bot.chatbot.spec, bot.chatbot.metadata
     access = access_config(bot.chatbot, bot.language, bot.platform)
     return RuntimeConfig(
@@ -264,7 +190,7 @@ def _config(bot: _Bot) -> RuntimeConfig:
     )
 
 
-def _provider(provider: Provider, bot: _Bot) -> ProviderConfig:
+def _provider(provider: Provider, bot: Bot) -> ProviderConfig:
     """Return the config of a Provider, with the prices of those of its models that the bot may use."""
     config = provider_config(provider)
     if config.type == "Demo":
@@ -285,12 +211,12 @@ def _choice(model: ModelParameters, provider: Provider | None) -> dict[str, Any]
     }
 
 
-def _retention_days(bot: _Bot) -> int:
+def _retention_days(bot: Bot) -> int:
     own = bot.chatbot.spec.conversations
     return own.retention_days if own else bot.platform.conversation_retention_days
 
 
-def _maintenance(bot: _Bot) -> MaintenanceConfig | None:
+def _maintenance(bot: Bot) -> MaintenanceConfig | None:
     spec = bot.chatbot.spec
     if spec.state != "Maintenance":
         return None

@@ -1,152 +1,26 @@
 """Field by field, what works today. Whatever else is set is refused, so that nothing is silently ignored."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
-from smarter_crds.base import ApiModel
+from smarter_crds.compile.chatbot_support import CHATBOT
 from smarter_crds.compile.problems import Problem
+from smarter_crds.compile.supported import YES, Support, only, set_fields, unsupported
 
-
-@dataclass(frozen=True)
-class Support:
-    """Whether a field works: with all values, with `values` only, or not at all."""
-
-    works: bool
-    values: tuple[str | bool, ...] = ()
-
-
-YES = Support(True)
-NO = Support(False)
-
-
-def only(*values: str | bool) -> Support:
-    """Say that a field works with `values` and with no other."""
-    return Support(True, values)
-
-
-# A path is relative to the spec; `[]` in it stands for each item of a list.
-CHATBOT: Mapping[str, Support] = {
-    "description": YES,
-    "state": YES,
-    "maintenanceMessage": YES,
-    "language": YES,
-    "timeZone": YES,
-    "model": YES,
-    "model.providerRef": YES,
-    "model.providerRef.name": YES,
-    "model.name": YES,
-    "model.temperature": YES,
-    "model.maxTokens": YES,
-    "model.topP": YES,
-    "model.reasoningEffort": YES,
-    "model.fallbacks": YES,
-    "model.fallbacks[].providerRef": YES,
-    "model.fallbacks[].providerRef.name": YES,
-    "model.fallbacks[].name": YES,
-    "model.fallbacks[].temperature": YES,
-    "model.fallbacks[].maxTokens": YES,
-    "model.fallbacks[].topP": YES,
-    "model.fallbacks[].reasoningEffort": YES,
-    "systemPrompt": YES,
-    "systemPromptFrom": YES,
-    "systemPromptFrom.configMapKeyRef": YES,
-    "systemPromptFrom.configMapKeyRef.name": YES,
-    "systemPromptFrom.configMapKeyRef.key": YES,
-    "plugins": YES,
-    "plugins[].name": YES,
-    "functions": YES,
-    "app": YES,
-    "app.title": YES,
-    "app.assistantName": YES,
-    "app.welcomeMessage": YES,
-    "app.examplePrompts": YES,
-    "app.placeholder": YES,
-    "app.infoUrl": YES,
-    "app.logoUrl": YES,
-    "app.backgroundImageUrl": YES,
-    "app.disclosure": YES,
-    "app.fileAttachment": only(False),
-    "app.theme": YES,
-    "app.theme.primaryColor": YES,
-    "app.theme.colorScheme": YES,
-    "exposure": YES,
-    "exposure.type": YES,
-    "exposure.hosts": YES,
-    "exposure.className": YES,
-    "exposure.gatewayRef": YES,
-    "exposure.gatewayRef.name": YES,
-    "exposure.gatewayRef.namespace": YES,
-    "exposure.gatewayRef.sectionName": YES,
-    "exposure.annotations": YES,
-    "exposure.tls": YES,
-    "exposure.tls.mode": YES,
-    "exposure.tls.issuerRef": YES,
-    "exposure.tls.issuerRef.name": YES,
-    "exposure.tls.issuerRef.kind": YES,
-    "exposure.tls.secretName": YES,
-    "exposure.allowedOrigins": YES,
-    "exposure.frameAncestors": YES,
-    "access": YES,
-    "access.mode": YES,
-    "access.identity": YES,
-    "access.identity.issuer": YES,
-    "access.identity.jwksUrl": YES,
-    "access.identity.audience": YES,
-    "access.identity.allowedCIDRs": YES,
-    "access.challenge": YES,
-    "limits": YES,
-    "limits.requestsPerMinute": YES,
-    "limits.requestsPerMinutePerClient": YES,
-    "limits.concurrentPerClient": YES,
-    "limits.tokensPerDay": YES,
-    "limits.maxPromptCharacters": YES,
-    "limits.maxToolCallsPerTurn": YES,
-    "limits.maxSelectedPlugins": YES,
-    "limits.maxAnswerSeconds": YES,
-    "limits.mode": YES,
-    "budget": YES,
-    "budget.amount": YES,
-    "budget.currency": YES,
-    "budget.period": YES,
-    "storeRef": YES,
-    "storeRef.name": YES,
-    "conversations": YES,
-    "conversations.retentionDays": YES,
-    "scaling": YES,
-    "scaling.type": YES,
-    "scaling.replicas": YES,
-    "scaling.minReplicas": YES,
-    "scaling.maxReplicas": YES,
-    "scaling.targetInFlight": YES,
-    "resources": YES,
-    "resources.requests": YES,
-    "resources.limits": YES,
-    "runtime": YES,
-    "runtime.image": YES,
-    "podTemplate": YES,
-    "podTemplate.nodeSelector": YES,
-    "podTemplate.tolerations": YES,
-    "podTemplate.tolerations[].key": YES,
-    "podTemplate.tolerations[].operator": YES,
-    "podTemplate.tolerations[].value": YES,
-    "podTemplate.tolerations[].effect": YES,
-    "podTemplate.tolerations[].tolerationSeconds": YES,
-    "podTemplate.affinity": YES,
-    "podTemplate.topologySpreadConstraints": YES,
-    "podTemplate.priorityClassName": YES,
-    "podTemplate.labels": YES,
-    "podTemplate.annotations": YES,
-    "podTemplate.imagePullSecrets": YES,
-    "podTemplate.imagePullSecrets[].name": YES,
-    "podTemplate.env": YES,
-    "podTemplate.env[].name": YES,
-    "podTemplate.env[].value": YES,
-    "podTemplate.serviceAccountAnnotations": YES,
-    "networkPolicy": YES,
-    "networkPolicy.enabled": YES,
-    "networkPolicy.extraEgress": YES,
-}
+__all__ = [
+    "API_CONNECTION",
+    "API_KEY",
+    "CHATBOT",
+    "NOTES",
+    "PLUGIN",
+    "PROVIDER",
+    "SQL_CONNECTION",
+    "STORE",
+    "SUPPORT",
+    "Support",
+    "check_unsupported",
+    "set_fields",
+    "unsupported",
+]
 
 _PARAMETERS = (
     "parameters",
@@ -322,44 +196,3 @@ def check_unsupported(kind: str) -> tuple[Problem, ...]:
     if SUPPORT[kind] is not None:
         return ()
     return (Problem("NotSupported", f"The kind {kind} is not supported yet; delete the resource."),)
-
-
-def unsupported(spec: ApiModel, table: Mapping[str, Support]) -> tuple[Problem, ...]:
-    """Return a problem for everything that is set in `spec` and does not work yet."""
-    return tuple(_unsupported(spec, table, ""))
-
-
-def _unsupported(part: ApiModel, table: Mapping[str, Support], prefix: str) -> Iterator[Problem]:
-    for name, value in set_fields(part):
-        path = prefix + name
-        support = table[path]
-        if not support.works:
-            yield Problem("NotSupported", f"`spec.{path}` is not supported yet; remove it.")
-        elif support.values and value not in support.values:
-            choices = " or ".join(f"`{_yaml(choice)}`" for choice in support.values)
-            message = f"`spec.{path}: {_yaml(value)}` is not supported yet; use {choices}."
-            yield Problem("NotSupported", message)
-        elif isinstance(value, ApiModel):
-            yield from _unsupported(value, table, f"{path}.")
-        elif isinstance(value, tuple):
-            for item in value:
-                if isinstance(item, ApiModel):
-                    yield from _unsupported(item, table, f"{path}[].")
-
-
-def set_fields(part: ApiModel) -> Iterator[tuple[str, Any]]:
-    """Yield the fields of `part` that ask for something, by their names in YAML; an empty list or object does not."""
-    for name, field in type(part).model_fields.items():
-        value = getattr(part, name)
-        if name in part.model_fields_set and not _asks_nothing(value):
-            yield field.alias or name, value
-
-
-def _asks_nothing(value: object) -> bool:
-    if isinstance(value, ApiModel):
-        return not any(True for _ in set_fields(value))
-    return value is None or value in ((), {})
-
-
-def _yaml(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
