@@ -14,7 +14,7 @@ from smarter_crds.runtime_config import RuntimeConfig
 
 STATIC = Path(__file__).parent / "static"
 _SCRIPT = "text/javascript; charset=utf-8"
-ASSETS = {"chat.css": "text/css; charset=utf-8", "chat.js": _SCRIPT, "proof.js": _SCRIPT}
+ASSETS = {"chat.css": "text/css; charset=utf-8", "chat.js": _SCRIPT, "history.js": _SCRIPT, "proof.js": _SCRIPT}
 DEFAULT_PRIMARY = "#1f5fbf"
 _HEX_COLOR = re.compile(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 _SCHEMES = {"Auto": "light dark", "Light": "light", "Dark": "dark"}
@@ -91,6 +91,7 @@ def _settings(config: RuntimeConfig) -> bytes:
         "model": config.model.name,
         "language": config.language,
         "maxPromptCharacters": config.limits.max_prompt_characters,
+        "retentionDays": config.conversations.retention_days,
         "maintenanceMessage": _maintenance(config),
         "accessMessage": config.access.notice,
         "asksIdentity": config.access.identity is not None,

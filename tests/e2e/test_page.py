@@ -146,3 +146,84 @@ async def test_the_page_says_that_it_computes_and_can_be_stopped(browser: Browse
         await expect(page.get_by_role("status")).to_have_text("Stopped.")
         await expect(page.get_by_role("log")).not_to_contain_text("no robot")
         assert errors == []
+
+
+async def ask(page: Page, text: str, answer: str) -> None:
+    question = page.get_by_label("Your message")
+    await question.fill(text)
+    await question.press("Enter")
+    await expect(page.get_by_role("log")).to_contain_text(answer)
+
+
+async def test_a_conversation_survives_a_reload_and_goes_on(browser: Browser, tmp_path: Path) -> None:
+    async with running(tmp_path, config(app=SKIN, plugins=(plugin(),))) as bot:
+        page, errors = await opened(browser, bot)
+        await ask(page, "What is the warranty?", "2 years")
+        await page.reload()
+        log = page.get_by_role("log")
+        await expect(log).to_contain_text("What is the warranty?")
+        await expect(log).to_contain_text("2 years")
+        await ask(page, "How long can I return boots?", "14 days")
+        await page.reload()
+        await expect(log.locator(".bubble")).to_have_count(4)
+        assert errors == []
+
+
+async def test_earlier_conversations_can_be_opened_and_deleted(browser: Browser, tmp_path: Path) -> None:
+    async with running(tmp_path, config(app=SKIN, plugins=(plugin(),))) as bot:
+        page, errors = await opened(browser, bot)
+        log, panel = page.get_by_role("log"), page.get_by_role("dialog")
+        await ask(page, "What <b>is</b> the warranty?", "2 years")
+        await page.get_by_role("button", name="New chat").click()
+        await expect(page.get_by_text("Hello <img src=x>")).to_be_visible()
+        await ask(page, "How long can I return boots?", "14 days")
+        await page.get_by_role("button", name="Chats", exact=True).click()
+        await expect(panel.get_by_role("listitem")).to_have_count(2)
+        await expect(panel.get_by_text("Chats are deleted 30 days after their last message.")).to_be_visible()
+        await panel.get_by_text("What <b>is</b> the warranty?").click()
+        await expect(log).to_contain_text("2 years")
+        await expect(log).not_to_contain_text("14 days")
+        await page.get_by_role("button", name="Chats", exact=True).click()
+        await panel.get_by_role("button", name="Delete: What <b>is</b> the warranty?").click()
+        await panel.get_by_role("button", name="Really delete?").click()
+        await expect(panel.get_by_role("listitem")).to_have_count(1)
+        await panel.get_by_role("button", name="Close").click()
+        await expect(page.get_by_text("Hello <img src=x>")).to_be_visible()
+        await page.get_by_role("button", name="Chats", exact=True).click()
+        await panel.get_by_role("button", name="Delete all chats").click()
+        await panel.get_by_role("button", name="Really delete?").click()
+        await expect(panel.get_by_text("There are no earlier chats.")).to_be_visible()
+        assert errors == []
+        assert await bot.services.keeping.embedded_conversations.count() == 0
+
+
+async def test_on_a_narrow_screen_everything_fits_and_has_a_name(browser: Browser, tmp_path: Path) -> None:
+    skin = SKIN.model_copy(update={"info_url": "https://acme.example/help", "title": "Acme Outdoor and Shoe Support"})
+    async with running(tmp_path, config(app=skin, plugins=(plugin(),), language="de")) as bot:
+        page, _ = await opened(browser, bot)
+        await page.set_viewport_size({"width": 320, "height": 568})
+        await page.get_by_label("Ihre Nachricht").fill("Which warranty? " + "x" * 80)
+        await page.get_by_role("button", name="Senden").click()
+        await expect(page.get_by_role("button", name="Neues Gespräch")).to_be_visible()
+        for button in ("Neues Gespräch", "Gespräche"):
+            box = await page.get_by_role("button", name=button, exact=True).bounding_box()
+            assert box and box["x"] + box["width"] <= 320 and min(box["width"], box["height"]) >= 44
+        await page.get_by_role("button", name="Gespräche", exact=True).click()
+        await expect(page.get_by_role("dialog").get_by_role("listitem")).to_have_count(1)
+        await page.get_by_role("button", name="Löschen: Which warranty?").click()
+        await expect(page.get_by_role("button", name="Wirklich löschen?")).to_be_in_viewport()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+async def test_a_conversation_that_is_gone_begins_anew(browser: Browser, tmp_path: Path) -> None:
+    async with running(tmp_path, config(app=SKIN, plugins=(plugin(),))) as bot:
+        page, _ = await opened(browser, bot)
+        await ask(page, "What is the warranty?", "2 years")
+        await bot.services.keeping.conversations.expire(bot.services.now_ms() + 1, 10)
+        question = page.get_by_label("Your message")
+        await question.fill("And boots?")
+        await question.press("Enter")
+        await expect(page.get_by_role("alert")).to_contain_text("This chat has been deleted.")
+        await page.reload()
+        await expect(page.get_by_text("Hello <img src=x>")).to_be_visible()
+        await ask(page, "How long can I return boots?", "14 days")

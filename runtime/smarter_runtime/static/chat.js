@@ -1,4 +1,5 @@
 // The chat page: it knows the bot by /app/v1/config and talks to it by its public API, like any other client.
+import { createHistory, current } from "./history.js";
 
 const TEXTS = {
   en: {
@@ -14,6 +15,9 @@ const TEXTS = {
     confirm: "Confirm", cancel: "Cancel", confirmed: "I confirm.", cancelled: "Cancelled. Nothing was done.",
     asks: "Nothing is done until you confirm this.", expired: "This can no longer be confirmed. Please ask again.",
     proving: "One moment: your browser is showing that you are no robot…",
+    history: "Chats", none: "There are no earlier chats.", kept: "Chats are deleted {days} days after their last message.",
+    remove: "Delete", removeAll: "Delete all chats", sure: "Really delete?", more: "More", close: "Close",
+    gone: "This chat has been deleted. Please start a new one.",
   },
   de: {
     you: "Sie", label: "Ihre Nachricht", placeholder: "Schreiben Sie Ihre Frage …", send: "Senden", stop: "Anhalten",
@@ -30,6 +34,10 @@ const TEXTS = {
     asks: "Es geschieht nichts, bevor Sie dies bestätigen.",
     expired: "Dies kann nicht mehr bestätigt werden. Bitte fragen Sie noch einmal.",
     proving: "Einen Moment: Ihr Browser zeigt, dass Sie kein Roboter sind …",
+    history: "Gespräche", none: "Es gibt keine früheren Gespräche.",
+    kept: "Gespräche werden {days} Tage nach ihrer letzten Nachricht gelöscht.",
+    remove: "Löschen", removeAll: "Alle Gespräche löschen", sure: "Wirklich löschen?", more: "Mehr", close: "Schließen",
+    gone: "Dieses Gespräch wurde gelöscht. Bitte beginnen Sie ein neues.",
   },
   es: {
     you: "Usted", label: "Su mensaje", placeholder: "Escriba su pregunta…", send: "Enviar", stop: "Detener",
@@ -45,12 +53,16 @@ const TEXTS = {
     confirm: "Confirmar", cancel: "Cancelar", confirmed: "Lo confirmo.", cancelled: "Cancelado. No se hizo nada.",
     asks: "No se hace nada hasta que usted lo confirme.", expired: "Esto ya no se puede confirmar. Pregunte de nuevo.",
     proving: "Un momento: su navegador está mostrando que usted no es un robot…",
+    history: "Chats", none: "No hay chats anteriores.",
+    kept: "Los chats se eliminan {days} días después de su último mensaje.",
+    remove: "Eliminar", removeAll: "Eliminar todos los chats", sure: "¿Eliminar de verdad?", more: "Más", close: "Cerrar",
+    gone: "Este chat se ha eliminado. Empiece uno nuevo.",
   },
 };
-const MAX_MESSAGES_SENT = 200;
 const NEAR_THE_END_PIXELS = 80;
 const IDENTITY_MS = 3_000;
 const LOOK_AGAIN_MS = 20_000;
+const OPEN_ANSWER_MS = 1_000;
 
 const byId = (id) => document.getElementById(id);
 const [scroller, thread, question, send, stop] = ["scroller", "thread", "question", "send", "stop"].map(byId);
@@ -69,8 +81,9 @@ let scriptPolicy = null;
 let looking = 0;
 
 class ChatError extends Error {
-  constructor(text) {
+  constructor(text, code = "") {
     super(text);
+    this.code = code;
   }
 }
 
@@ -155,37 +168,46 @@ function identity() {
   });
 }
 
-async function ask(signal, confirmation) {
-  const own = confirmation ? { smarter: { confirm: [confirmation.token] } } : {};
-  const body = JSON.stringify({ stream: true, messages: recent(messages), ...own });
-  // Sent again after a lost connection, a confirmation gets the answer that it had.
-  const once = confirmation ? { "Idempotency-Key": confirmation.key } : {};
+/** Make a request with the session's token, with a new one where the old one is over. */
+async function authorized(path, options = {}) {
   const request = () =>
-    fetch("/v1/chat/completions", {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}`, ...once },
-      body,
-      signal,
-    });
-  if (!token) await unlessAborted(signal, session());
+    fetch(path, { ...options, headers: { ...options.headers, Authorization: `Bearer ${token}` } });
+  if (!token) await unlessAborted(options.signal, session());
   let response = await request();
   if (response.status === 401) {
-    await unlessAborted(signal, session());
+    await unlessAborted(options.signal, session());
     response = await request();
   }
+  return response;
+}
+
+/** Ask the last question; the bot has what was said before. */
+async function ask(signal, confirmation) {
+  const own = confirmation ? { smarter: { confirm: [confirmation.token] } } : {};
+  // Sent again after a lost connection, a confirmation gets the answer that it had.
+  const once = confirmation ? { "Idempotency-Key": confirmation.key } : {};
+  const response = await authorized("/v1/chat/completions", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "Smarter-Conversation": current.get() || "new", ...once },
+    body: JSON.stringify({ stream: true, messages: messages.slice(-1), ...own }),
+    signal,
+  });
+  const id = response.headers.get("Smarter-Conversation");
+  if (id && !signal.aborted) current.set(id);
   if (!response.ok) throw await failureOf(response);
   return response.body;
 }
 
 function unlessAborted(signal, promise) {
+  if (!signal) return promise;
   const aborted = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   return Promise.race([promise, aborted]);
 }
 
-function recent(all) {
-  const last = all.slice(-MAX_MESSAGES_SENT);
-  while (last.length && last[0].role !== "user") last.shift();
-  return last;
+async function call(path, method) {
+  const response = await authorized(path, { method });
+  if (!response.ok) throw await failureOf(response);
+  return response.status === 204 ? null : response.json();
 }
 
 async function errorOf(response) {
@@ -200,15 +222,16 @@ async function errorOf(response) {
 async function failureOf(response) {
   const error = await errorOf(response);
   if (isAway(error.code)) goAway(error.message);
-  return new ChatError(failureText(error.code, response.status, error.message));
+  return new ChatError(failureText(error.code, response.status, error.message), error.code);
 }
 
 function failureText(code, status, message) {
   if (isAway(code)) return message;
   if (code === "insufficient_quota") return texts.used;
   if (code?.startsWith("confirmation_")) return texts.expired;
-  if (code === "context_length_exceeded" || status === 413) return texts.long;
-  if (status === 429 || status === 503) return texts.busy;
+  if (code === "conversation_not_found") return texts.gone;
+  if (["context_length_exceeded", "conversation_full"].includes(code) || status === 413) return texts.long;
+  if ([409, 429, 503].includes(status)) return texts.busy;
   return status === 400 && message ? message : texts.broken;
 }
 
@@ -272,6 +295,8 @@ async function answerLast(confirmation = null) {
     offers.forEach(addConfirmation);
   } catch (error) {
     if (controller.signal.aborted) {
+      // Another conversation is shown by now.
+      if (running !== controller) return;
       keep(view.text());
       say(texts.stopped);
       if (!view.text()) view.root.remove();
@@ -309,13 +334,72 @@ function submit(text) {
 }
 
 function reset() {
+  current.set("");
+  clear();
+  welcome();
+  refreshButtons();
+  question.focus();
+}
+
+function clear() {
   running?.abort();
   running = null;
   messages = [];
   thread.replaceChildren();
-  welcome();
+}
+
+// ---- conversations of before
+
+/** Show the conversation `id`, and go on with it. */
+async function openConversation(id) {
+  clear();
+  current.set(id);
+  let found;
+  try {
+    found = await call(`/app/v1/conversations/${encodeURIComponent(id)}`, "GET");
+  } catch (error) {
+    if (error.code === "conversation_not_found") reset();
+    else addNote(error instanceof ChatError ? error.message : texts.offline);
+    return;
+  }
+  if (current.get() !== id || running) return;
+  show(found.messages);
   refreshButtons();
-  question.focus();
+  toTheEnd();
+}
+
+function show(said) {
+  clear();
+  for (const message of said) {
+    if (message.role === "user") {
+      addMessage("user", message.content);
+      messages.push({ role: "user", content: message.content });
+    } else if (message.content) {
+      const { root } = addMessage("assistant", message.content);
+      root.classList.toggle("broken", message.status === "Failed");
+      if (message.status !== "Failed") keep(message.content);
+    }
+  }
+  const last = said.at(-1);
+  if (last?.status === "Open") waitForAnswer(current.get());
+  if (last?.status === "Failed") addFailure(texts.broken, thread.querySelector(".broken:last-of-type") ?? element("p"));
+}
+
+/** Show the conversation of before a reload, or the beginning of a new one. */
+async function resume() {
+  if (current.get()) await openConversation(current.get());
+  else welcome();
+}
+
+/** Look again for an answer that was still being made, for example when the page was loaded anew in the middle. */
+function waitForAnswer(id) {
+  setTimeout(() => {
+    if (current.get() === id && !running) openConversation(id);
+  }, OPEN_ANSWER_MS);
+}
+
+function conversationErased(id) {
+  if (!id || id === current.get()) reset();
 }
 
 // ---- what is seen. Text is only ever set as text, never as markup.
@@ -460,6 +544,7 @@ function awayMessage(settings) {
 function goAway(text) {
   byId("notice").textContent = text;
   byId("composer").hidden = true;
+  refreshButtons();
   say(text);
   lookLater();
 }
@@ -483,7 +568,8 @@ function comeBack() {
   byId("notice").textContent = "";
   byId("composer").hidden = false;
   say("");
-  if (!thread.childElementCount) welcome();
+  refreshButtons();
+  if (!thread.childElementCount) resume();
 }
 
 /** Say why the answer that somebody waits for has not begun. */
@@ -514,6 +600,7 @@ function refreshButtons() {
   send.hidden = Boolean(running);
   send.disabled = !question.value.trim();
   byId("reset").hidden = !messages.length;
+  byId("history-open").hidden = byId("composer").hidden;
 }
 
 function fitQuestion() {
@@ -531,7 +618,7 @@ function showSkin() {
   send.ariaLabel = texts.send;
   stop.ariaLabel = texts.stop;
   byId("latest").textContent = texts.latest;
-  byId("reset").textContent = texts.reset;
+  byId("reset").lastElementChild.textContent = texts.reset;
   thread.ariaLabel = texts.log;
   document.body.classList.toggle("with-backdrop", Boolean(bot.backgroundImageUrl));
   const info = byId("info");
@@ -583,8 +670,15 @@ async function start() {
   bot = await settings();
   showSkin();
   listen();
+  createHistory({
+    texts,
+    retentionDays: bot.retentionDays,
+    call,
+    open: openConversation,
+    erased: conversationErased,
+  });
   if (awayMessage(bot)) goAway(awayMessage(bot));
-  else welcome();
+  else await resume();
   refreshButtons();
 }
 
