@@ -44,8 +44,12 @@ async def test_uninstalling_leaves_nothing_of_the_charts_and_bots_run_on(place: 
 async def test_deleting_finishes_although_no_operator_runs(place: Place) -> None:
     operator = await running(place)
     await operator.stop(signal.SIGKILL)
-    await place.api.delete("Chatbot", SHOP, "plain")
-    await until_empty(lambda: _of(place.api, "plain"), 60)
+    for name in BOTS:
+        await place.api.delete("Chatbot", SHOP, name)
+    await until_empty(lambda: _of(place.api, ""), 60)
+    # Nobody makes anything of it: whether Kubernetes collects what a Chatbot owns whose kind goes too is a race of its
+    # own (kubernetes/kubernetes#102641), and the documentation says so.
+    await place.api.apply(chatbot("late", SHOP))
     definitions = await place.api.call("GET", CRDS)
     own = [each["metadata"]["name"] for each in definitions["items"] if each["spec"]["group"] == "smarter.sh"]
     assert "chatbots.smarter.sh" in own
@@ -54,8 +58,7 @@ async def test_deleting_finishes_although_no_operator_runs(place: Place) -> None
 
     async def left() -> list[str]:
         rest = await place.api.call("GET", CRDS)
-        names = [each["metadata"]["name"] for each in rest["items"] if each["metadata"]["name"] in own]
-        return [*names, *await _of(place.api, "")]
+        return [each["metadata"]["name"] for each in rest["items"] if each["metadata"]["name"] in own]
 
     await until_empty(left, 90)
     await place.api.delete("Namespace", "", SHOP)
