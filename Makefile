@@ -45,7 +45,7 @@ check: setup ## Fast: format, lint, types, import contracts, unit tests, generat
 test: check test-servers test-clients ## Everything: checks, real databases, real clients, the real API server, pods, ingress, TLS and a browser
 	@python -m smarter_cluster prepare
 	@python -m smarter_cluster build-images
-	@$(SUITE) tests/integration -m "not long"
+	@$(SUITE) tests/integration
 	@$(SUITE) tests/cluster -m cluster
 	@$(SUITE) tests/chaos -m "not long"
 	@$(SUITE) tests/e2e
@@ -77,7 +77,6 @@ bench-runtime: setup ## The runtime's part of it alone; OPTIONS="--runs 1 --skip
 .PHONY: chaos
 chaos: setup ## The long fault run: the operator is killed again and again, and the API server fails in every way, for minutes
 	@$(SUITE) tests/chaos --rounds 40
-	@$(SUITE) tests/integration -m long
 
 .PHONY: generate
 generate: setup ## Write the CRDs and the reference pages from the models
