@@ -18,6 +18,7 @@ _OF_CONNECTIONS: Mapping[str, Harm] = {"RoleTooPowerful": "Nothing"}
 _OF_THE_BOT: Mapping[str, Harm] = {
     "FunctionOff": "Plugins",
     "IdentityKeysMissing": "Nothing",
+    "TracingUnavailable": "Nothing",
     "UsageNotCollected": "Nothing",
 }
 """Reasons that are about no resource, and do not keep the bot from answering."""

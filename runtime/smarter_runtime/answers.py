@@ -17,14 +17,12 @@ from smarter_runtime.answer_format import AnswerFormat, Outcome
 from smarter_runtime.clients import is_done_for_client
 from smarter_runtime.closing import Closing
 from smarter_runtime.confirmations import Offer
-from smarter_runtime.conversation import Conversation, Round
+from smarter_runtime.conversation import Conversation
 from smarter_runtime.conversations.talk import Talk
 from smarter_runtime.errors import ApiError, model_failure
-from smarter_runtime.events import Confirm, Event, Finish, HandOver, ModelFailed, Text, ToolCall, ToolResult, Usage
+from smarter_runtime.events import Confirm, Event, Finish, HandOver, ModelFailed, Text, ToolCall, Usage
 from smarter_runtime.limits.limiter import Admitted
-from smarter_runtime.limits.purse import Purse
-from smarter_runtime.metrics import known_tool
-from smarter_runtime.models import ModelRequest
+from smarter_runtime.meter import Meter
 from smarter_runtime.plan import Plan
 from smarter_runtime.services import Services
 from smarter_runtime.sse_writer import SseWriter
@@ -37,30 +35,6 @@ HEADERS = "smarter.headers"
 CLIENT_GONE = "client_gone"
 # A client that reads nothing is not waited for when there is only an error left to tell.
 LAST_WORDS_SECONDS = 5
-
-
-class Meter:
-    """Charges what an answer costs and counts what happens in it."""
-
-    def __init__(self, services: Services, job: "Job", tally: Tally) -> None:
-        self._services = services
-        self._config = job.plan.bot.config
-        self._key = job.key
-        self._tally = tally
-        self._purse = Purse(services.limits, self._config, job.key)
-
-    async def round_begins(self, request: ModelRequest, provider: str) -> None:
-        await self._purse.reserve(request, provider)
-
-    def round_done(self, finished: Round) -> None:
-        cost = self._purse.settle(finished.usage, finished.provider, finished.parameters.model)
-        self._services.limits.charge(self._config, self._key, finished.usage.total_tokens)
-        self._services.metrics.round_done(finished, self._config, cost)
-        self._tally.round_done(finished, cost)
-
-    def tool_done(self, result: ToolResult, seconds: float) -> None:
-        self._services.metrics.tool_done(result, seconds, self._config)
-        self._tally.tool_done(known_tool(result.call.name, self._config), is_error=result.is_error)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +67,8 @@ class AnswerResponse(Response):
         self._tally = _tally(job, services)
         self._closing = Closing(services.keeping.recorder, self._tally, job.plan, job.talk, services.now_ms)
         model = partial(services.providers.model, job.plan.bot.config)
-        self._conversation = Conversation(job.plan, model, Meter(services, job, self._tally), services.retry)
+        meter = Meter(services, job.plan.bot.config, job.key, self._tally)
+        self._conversation = Conversation(job.plan, model, meter, services.retry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def for_client() -> None:
@@ -113,12 +88,14 @@ class AnswerResponse(Response):
 
     async def _kept(self, answering: Callable[[], Awaitable[None]]) -> None:
         """Answer and keep books; what ends an answer otherwise than by its own last words ends the books, too."""
+        span = self._services.traces.tracer.enter("Internal", f"invoke_agent {self._plan.bot.config.bot.name}")
         try:
             with self._services.places.one(self._services.max_streams):
                 self._closing.begin()
                 await self._closed(answering)
         finally:
             self._services.limits.release(self._job.admitted)
+            self._closing.tell(span)
             await self._closing.abandon()
 
     async def _closed(self, answering: Callable[[], Awaitable[None]]) -> None:

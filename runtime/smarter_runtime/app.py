@@ -34,7 +34,7 @@ def create_api(services: Services) -> ASGIApp:
     app.get("/")(visitor.chat_page)
     app.get("/livez")(health.livez)
     app.get("/readyz")(health.readyz)
-    return RequestMiddleware(Origins(app, services.configs), services.metrics)
+    return RequestMiddleware(Origins(app, services.configs), services.metrics, services.traces)
 
 
 def create_status(services: Services) -> ASGIApp:

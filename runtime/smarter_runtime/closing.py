@@ -7,6 +7,8 @@ from smarter_crds.usage import UsageStatus
 from smarter_runtime.conversations import TurnState
 from smarter_runtime.conversations.talk import Talk
 from smarter_runtime.plan import Plan
+from smarter_runtime.tracing import Span
+from smarter_runtime.tracing.attributes import of_answer
 from smarter_runtime.usage.recorder import Recorder
 from smarter_runtime.usage.tally import Tally
 
@@ -34,6 +36,7 @@ class Closing:
         self._now_ms = now_ms
         self._holding: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._ended: tuple[UsageStatus, str] | None = None
 
     def begin(self) -> None:
         longest = self._plan.bot.config.limits.max_answer_seconds + RESERVE_SECONDS
@@ -46,8 +49,15 @@ class Closing:
         if self._holding is not None:
             self._holding.cancel()
         if self._ending is None:
+            self._ended = status, reason
             self._ending = asyncio.create_task(self._end(status, reason, spoken))
         await asyncio.shield(self._ending)
+
+    def tell(self, span: Span) -> None:
+        """Say how the answer ended; one that was never begun has used nothing."""
+        status, reason = self._ended or ("Failed", "overloaded")
+        error = reason or ("stopped" if status == "Stopped" else "")
+        span.end(of_answer(self._tally.record(status, reason)), error=error)
 
     async def abandon(self) -> None:
         """Give up an answer that was never begun: it has used nothing, and its question has no answer."""

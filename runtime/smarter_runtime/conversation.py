@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -41,6 +41,8 @@ class Round:
     seconds: float
     first_seconds: float | None
     failure: str
+    finish: str = ""
+    """Why the model ended; empty where it did not."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,9 @@ class _Turn:
         )
 
 
+ToolDone = Callable[[ToolResult], None]
+
+
 class Observer(Protocol):
     """Told what happens, for metering."""
 
@@ -125,7 +130,10 @@ class Observer(Protocol):
         ...
 
     def round_done(self, finished: Round) -> None: ...
-    def tool_done(self, result: ToolResult, seconds: float) -> None: ...
+
+    def tool(self, call: ToolCall) -> AbstractContextManager[ToolDone]:
+        """Return what stands around a call of one of our tools, and is told how it went."""
+        ...
 
 
 class Conversation:
@@ -217,12 +225,12 @@ class Conversation:
         ]
 
     async def _result(self, call: ToolCall, *, is_confirmed: bool = False) -> ToolResult:
-        plan, started = self._plan, time.perf_counter()
+        plan = self._plan
         # What was offered when the person was asked is there now, whatever this turn's words select.
         offered = plan.offered | ({call.name} & plan.bot.toolbox.names) if is_confirmed else plan.offered
-        result = await plan.bot.toolbox.call(call, offered, plan.wishes.claims, is_confirmed=is_confirmed)
-        if result.waiting is None:
-            self._observer.tool_done(result, time.perf_counter() - started)
+        with self._observer.tool(call) as done:
+            result = await plan.bot.toolbox.call(call, offered, plan.wishes.claims, is_confirmed=is_confirmed)
+            done(result)
         return result
 
     async def _reply(self, begin: _Begin) -> AsyncGenerator[Event, None]:
@@ -250,7 +258,7 @@ class Conversation:
         started = time.perf_counter()
         first: float | None = None
         usage: Usage | None = None
-        failure, begun = "", len(self._spoken)
+        failure, finish, begun = "", "", len(self._spoken)
         # Words before a tool call and words after it are two paragraphs of one answer.
         gap = "\n\n" if self._spoken and not self._spoken[-1].isspace() else ""
         try:
@@ -260,6 +268,7 @@ class Conversation:
                     if isinstance(event, Usage):
                         usage = event
                         continue
+                    finish = event.reason if isinstance(event, Finish) else finish
                     if isinstance(event, Text):
                         event, gap = Text(gap + event.delta) if gap else event, ""
                         self._spoken += event.delta
@@ -274,15 +283,15 @@ class Conversation:
             raise
         finally:
             # An answer that was cut short has cost something, too; a request that was refused has not.
-            is_billed = first is not None or failure == STOPPED
-            cost = usage or (estimated_usage(request, self._spoken[begun:]) if is_billed else Usage())
+            is_free = first is None and failure != STOPPED
             self._observer.round_done(
                 Round(
                     provider=provider,
                     parameters=request.parameters,
-                    usage=cost,
+                    usage=usage or (Usage() if is_free else estimated_usage(request, self._spoken[begun:])),
                     seconds=time.perf_counter() - started,
                     first_seconds=first,
                     failure=failure,
+                    finish=finish,
                 )
             )

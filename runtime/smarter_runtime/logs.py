@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from smarter_runtime.tracing import trace_id
+
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
@@ -25,6 +27,8 @@ class JsonFormatter(logging.Formatter):
         }
         if request_id.get():
             line["requestId"] = request_id.get()
+        if trace_id.get():
+            line["traceId"] = trace_id.get()
         line |= {name: value for name, value in vars(record).items() if name not in _OWN_FIELDS}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
@@ -36,3 +40,5 @@ def configure(level: str) -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # It repeats headers that it cannot read, which may be keys.
+    logging.getLogger("opentelemetry.util.re").setLevel(logging.CRITICAL)

@@ -96,6 +96,7 @@ class Runtime:
             return
         self._services.metrics.reloads.labels("broken" if configs.problems else "ok").inc()
         if configs.bot:
+            self._services.traces.start(configs.bot.config.bot)
             await self._services.providers.warm(configs.bot.config)
             # Nobody waits for it: an issuer that cannot be reached holds up no start.
             self._services.background.start(self._services.identities.warm(configs.bot.config))

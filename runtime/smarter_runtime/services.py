@@ -36,6 +36,7 @@ from smarter_runtime.stores.connections import StoreConnections
 from smarter_runtime.tools import Tool
 from smarter_runtime.tools.connectors import Connector, Connectors
 from smarter_runtime.tools.functions import Platform
+from smarter_runtime.tracing.traces import Traces
 from smarter_runtime.unfinished import UnfinishedTurns
 from smarter_runtime.usage.postgresql import SCHEMA as USAGE_SCHEMA
 
@@ -69,6 +70,7 @@ class Services:
     recordings: Recordings
     stores: StoreConnections
     metrics: Metrics
+    traces: Traces
     keeping: Keeping
     housekeeping: Housekeeping
     identities: Identities = field(default_factory=Identities)
@@ -91,6 +93,7 @@ class Services:
         await self.providers.close()
         await self.connectors.close()
         await self.stores.close()
+        await self.traces.tracer.close()
 
     def bot(self) -> Bot:
         """Return the bot in service.
@@ -152,6 +155,7 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
         stores=stores,
         background=background,
         metrics=metrics,
+        traces=Traces(settings.tracing, settings.pod_uid),
         keeping=kept,
         housekeeping=Housekeeping(kept, clock, settings.embedded_max_bytes),
         clock=clock,

@@ -8,6 +8,45 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from smarter_crds import runtime_config
 
 
+class TracingSettings(BaseSettings):
+    """Those of OpenTelemetry's variables that decide whether the bot is traced; the SDK itself reads all the others."""
+
+    model_config = SettingsConfigDict(env_prefix="OTEL_", frozen=True)
+
+    exporter_otlp_endpoint: str = ""
+    """Address of a collector, which takes traces at `/v1/traces` below it. Neither this nor the next: nobody traces."""
+
+    exporter_otlp_traces_endpoint: str = ""
+    """Where exactly it takes traces; goes before the one above."""
+
+    exporter_otlp_protocol: str = ""
+    """`http/protobuf`, which is the default."""
+
+    exporter_otlp_traces_protocol: str = ""
+    """Goes before the one above."""
+
+    traces_exporter: str = ""
+    """`otlp`, which is the default, or `none`."""
+
+    sdk_disabled: str = ""
+    """`true`: nobody traces."""
+
+    @property
+    def is_asked_for(self) -> bool:
+        has_collector = bool(self.exporter_otlp_traces_endpoint or self.exporter_otlp_endpoint)
+        return has_collector and self.sdk_disabled.lower() != "true" and self.traces_exporter.lower() != "none"
+
+    @property
+    def fault(self) -> str:
+        """Say what is asked for and cannot be done; empty where there is nothing."""
+        protocol = self.exporter_otlp_traces_protocol or self.exporter_otlp_protocol
+        if protocol not in ("", "http/protobuf"):
+            return "`OTEL_EXPORTER_OTLP_PROTOCOL` must be `http/protobuf`; collectors take it at port 4318."
+        if self.traces_exporter.lower() not in ("", "otlp"):
+            return "`OTEL_TRACES_EXPORTER` must be `otlp` or `none`."
+        return ""
+
+
 class Settings(BaseSettings):
     """Read once at the start, from variables with the prefix `SMARTER_`."""
 
@@ -76,6 +115,9 @@ class Settings(BaseSettings):
 
     config_poll_seconds: float = Field(2, gt=0)
     """How often the config is looked at although the kernel tells of no change; 0.1 where it cannot (gVisor)."""
+
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
+    """Read from the variables with the prefix `OTEL_`."""
 
     drain_seconds: float | None = None
     """Longest time for streams to finish after SIGTERM; unset: the config's `maxAnswerSeconds` + 20."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,8 +16,8 @@ from smarter_crds.compile import Compiled, Platform, PlatformLimits, References,
 from smarter_crds.exposure import IssuerRef
 from smarter_crds.runtime_config import RuntimeConfig
 from smarter_runtime.bot import prepared
-from smarter_runtime.conversation import Conversation, Round
-from smarter_runtime.events import Message, Text, ToolResult
+from smarter_runtime.conversation import Conversation, Round, ToolDone
+from smarter_runtime.events import Message, Text, ToolCall
 from smarter_runtime.fallbacks import RetryPolicy
 from smarter_runtime.models import ModelRequest
 from smarter_runtime.models.demo import DemoModel
@@ -84,7 +85,9 @@ class Nobody:
 
     async def round_begins(self, request: ModelRequest, provider: str) -> None: ...
     def round_done(self, finished: Round) -> None: ...
-    def tool_done(self, result: ToolResult, seconds: float) -> None: ...
+
+    def tool(self, call: ToolCall) -> AbstractContextManager[ToolDone]:
+        return nullcontext(lambda _: None)
 
 
 async def answer(place: str, question: str) -> str:

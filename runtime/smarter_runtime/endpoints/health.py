@@ -47,7 +47,8 @@ def _status(services: Services) -> RuntimeStatus:
 
 def _own_problems(services: Services) -> tuple[RuntimeProblem, ...]:
     kept = (*services.keeping.embedded.problems, *services.housekeeping.problems)
-    return (*services.configs.problems, *services.signing_key.problems, *services.identities.problems(), *kept)
+    told = (*services.configs.problems, *services.signing_key.problems, *services.traces.problems)
+    return (*told, *services.identities.problems(), *kept)
 
 
 def _problems(services: Services, bot: Bot) -> tuple[RuntimeProblem, ...]:

@@ -19,6 +19,7 @@ from smarter_runtime.models.sse import SseParser
 from smarter_runtime.models.stops import StopCutter
 from smarter_runtime.models.wires import WIRES, Assembler
 from smarter_runtime.network import AddressRefused
+from smarter_runtime.tracing import outgoing
 
 LAST_BYTES_SECONDS = 0.1
 MAX_ERROR_BYTES = 64 * 1024
@@ -67,7 +68,8 @@ class HttpModel:
         return session.post(url, data=orjson.dumps(body), headers=headers, timeout=timeout, allow_redirects=False)
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **self._provider.headers}
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **outgoing.get()}
+        headers |= self._provider.headers
         if self._provider.api_key_file:
             key = self._keys.key(self._provider.api_key_file)
             headers |= {"api-key": key} if self._provider.type == "AzureOpenAI" else {"Authorization": f"Bearer {key}"}

@@ -14,6 +14,7 @@ from smarter_runtime.tools.api.faults import ApiFault, TooLarge, secret_fault
 from smarter_runtime.tools.api.oauth import MAX_TOKEN_BYTES, TokenSource
 from smarter_runtime.tools.api.template import Request
 from smarter_runtime.tools.api.transport import Answer, Transport
+from smarter_runtime.tracing import outgoing
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 PAUSES_SECONDS = (0.2, 0.8)
@@ -95,7 +96,7 @@ class ApiClient:
         return answer
 
     async def _sent(self, request: Request, credentials: Signed) -> Answer:
-        headers = {"accept": "application/json"}
+        headers = {"accept": "application/json", **outgoing.get()}
         if request.body is not None:
             headers["content-type"] = "application/json"
         # By lower case, so that nothing is sent twice and the connection's own goes last.
