@@ -12,6 +12,7 @@ from smarter_runtime.conversations.sqlite import AT_START as GIVE_UP_TURNS
 from smarter_runtime.conversations.sqlite import SCHEMA as CONVERSATIONS
 from smarter_runtime.conversations.sqlite import SqliteConversations
 from smarter_runtime.embedded import Embedded
+from smarter_runtime.limits.embedded_ledger import SCHEMA as COUNTERS
 from smarter_runtime.metrics import Metrics
 from smarter_runtime.stores.connections import StoreConnections
 from smarter_runtime.usage import UsageStore
@@ -23,7 +24,7 @@ from smarter_runtime.usage.sqlite import AT_START as GIVE_UP_ANSWERS
 from smarter_runtime.usage.sqlite import SCHEMA as USAGE
 from smarter_runtime.usage.sqlite import SqliteUsage
 
-SCHEMA = (CONVERSATIONS, USAGE)
+SCHEMA = (CONVERSATIONS, USAGE, COUNTERS)
 """Of the embedded store; what is released is never changed, only added to."""
 
 AT_START = (GIVE_UP_TURNS, GIVE_UP_ANSWERS)

@@ -101,6 +101,7 @@ class Runtime:
             # Nobody waits for it: an issuer that cannot be reached holds up no start.
             self._services.background.start(self._services.identities.warm(configs.bot.config))
             await self._services.connectors.warm(configs.bot.config)
+            await self._services.limits.recall()
             await self._services.stores.use(configs.bot.config.store)
             self._services.keeping.use(configs.bot.config)
 

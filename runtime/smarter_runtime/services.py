@@ -21,6 +21,7 @@ from smarter_runtime.housekeeping import Housekeeping
 from smarter_runtime.identity.identities import Identities
 from smarter_runtime.keeping import Keeping, keeping
 from smarter_runtime.limits import Places, utc_now
+from smarter_runtime.limits.embedded_ledger import EmbeddedLedger
 from smarter_runtime.limits.limiter import Limiter
 from smarter_runtime.limits.postgresql_ledger import SCHEMA as LIMITS_SCHEMA
 from smarter_runtime.limits.prefixes import Origin, origin
@@ -147,7 +148,7 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
         signing_key=signing_key,
         sessions=Sessions(settings.session_seconds, signing_key),
         challenges=Challenges(signing_key, clock),
-        limits=Limiter(stores, metrics, clock, background),
+        limits=Limiter(stores, metrics, clock, background, EmbeddedLedger(kept.embedded)),
         places=Places(),
         unfinished=UnfinishedTurns(CallIds(signing_key), clock),
         confirmations=Confirmations(signing_key, clock),

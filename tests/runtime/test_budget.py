@@ -1,11 +1,14 @@
 """Money: reserved before the model is asked, settled by what it used, and refused when there is none left."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from runtime.keys import TOKEN, key, put
 from runtime.support import (
@@ -26,6 +29,7 @@ from runtime.support import (
 from smarter_crds.limits import Budget
 from smarter_crds.price_config import PriceConfig
 from smarter_crds.runtime_config import ModelConfig
+from smarter_runtime.embedded import FILE_NAME
 from smarter_runtime.events import Message, Usage
 from smarter_runtime.limits import money
 from smarter_runtime.limits.purse import month_counter
@@ -201,3 +205,19 @@ def test_what_is_reserved_for_reading_is_never_less_than_what_is_estimated(text:
 
 def test_an_amount_is_rounded_up_to_a_billionth() -> None:
     assert [money.nano(Decimal(text)) for text in ("0", "0.0000000001", "50.00")] == [0, 1, 50 * NANO]
+
+
+async def test_money_is_noted_as_spent_before_the_model_is_asked(tmp_path: Path) -> None:
+    noted: list[int] = []
+
+    async def looks(request: web.Request) -> web.StreamResponse:
+        with closing(sqlite3.connect(tmp_path / "data" / FILE_NAME)) as db:
+            noted.extend(amount for (amount,) in db.execute("select amount from counters where key like 'usd:%'"))
+        return await says("a")(request)
+
+    async with played(tmp_path, looks, provider=PRICED, model=MODEL, budget=budget("5")) as (bot, _):
+        assert (await bot.chat("hi")).status == 200
+        assert [amount > 0.02 * NANO for amount in noted] == [True]
+        assert await spent(bot) == Decimal("0.02")
+    async with running(tmp_path, config(model=MODEL, budget=budget("5"))) as bot:
+        assert await spent(bot) == Decimal("0.02")

@@ -13,7 +13,7 @@ import aiohttp
 
 from runtime.support import config, write
 from runtime.test_process import process
-from smarter_crds.runtime_config import ModelConfig
+from smarter_crds.runtime_config import LimitsConfig, ModelConfig
 from smarter_runtime.conversations.talk import HEADER
 from smarter_runtime.embedded import FILE_NAME
 
@@ -104,3 +104,14 @@ async def test_a_killed_process_loses_no_record_of_an_answer_that_was_sent(tmp_p
         records = await usage(http, status)
     assert len(records) == 80
     assert {each["id"] for each in records} == finished
+
+
+async def test_a_killed_process_does_not_forget_what_was_used(tmp_path: Path) -> None:
+    variables = settings(tmp_path, limits=LimitsConfig(tokens_per_day=10))
+    async with process(tmp_path / "config", **variables) as (started, api, _), aiohttp.ClientSession() as http:
+        async with ask(http, api, await session(http, api), "hello") as response:
+            assert response.status == 200
+        await kill(started)
+    async with process(tmp_path / "config", **variables) as (_, api, _), aiohttp.ClientSession() as http:
+        refused = await ask(http, api, await session(http, api), "hello")
+        assert (refused.status, (await refused.json())["error"]["code"]) == (429, "insufficient_quota")

@@ -19,4 +19,4 @@ async def test_who_came_once_is_forgotten() -> None:
     await admitted(ledger, rate(5), at=NOON + 3 * WINDOW_MS)
     held = (ledger._rates, ledger._slots, ledger._counters, ledger._until)
     assert [len(each) for each in held] == [1, 0, 0, 0]
-    assert ledger.counters() == []
+    assert ledger.counters(["tokens:yesterday"]) == []

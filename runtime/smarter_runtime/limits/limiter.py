@@ -11,9 +11,9 @@ from smarter_crds.limits import LimitMode
 from smarter_crds.runtime_config import RuntimeConfig
 from smarter_runtime.background import Background
 from smarter_runtime.limits import Clock
+from smarter_runtime.limits.embedded_ledger import EmbeddedLedger
 from smarter_runtime.limits.ledger import Account, Charge, Hit, Lease, Ledger, Line
 from smarter_runtime.limits.lines import Asker, Named, bot_tokens, lines, session_lines, token_charges
-from smarter_runtime.limits.memory_ledger import MemoryLedger
 from smarter_runtime.limits.postgresql_ledger import PostgreSqlLedger
 from smarter_runtime.limits.prefixes import Origin
 from smarter_runtime.limits.redis_ledger import RedisLedger
@@ -47,7 +47,7 @@ class Limiter:
     metrics: Metrics
     clock: Clock
     background: Background
-    memory: MemoryLedger = field(default_factory=MemoryLedger)
+    memory: EmbeddedLedger
     """What counts without a Store, and while it is away."""
     _late: list[Charge] = field(default_factory=list)
     """What the Store must still be told."""
@@ -59,6 +59,10 @@ class Limiter:
         if config is None:
             return self.memory
         return RedisLedger(self.stores) if config.type == "Redis" else PostgreSqlLedger(self.stores)
+
+    async def recall(self) -> None:
+        """Go on with what an earlier process of this pod has counted."""
+        await self.memory.recall(self._now_ms())
 
     async def admit(self, config: RuntimeConfig, asker: Asker) -> Admitted:
         """Count a request and hold the slots of its answer.

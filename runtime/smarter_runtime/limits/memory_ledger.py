@@ -57,9 +57,9 @@ class MemoryLedger:
     async def used(self, keys: Sequence[str]) -> Sequence[int]:
         return [self._counters.get(key, 0) for key in keys]
 
-    def counters(self) -> list[Charge]:
+    def counters(self, keys: Iterable[str]) -> list[Charge]:
         """Return what counters have reached, as what would bring empty ones there."""
-        return [Charge(key, amount, self._until[key]) for key, amount in self._counters.items()]
+        return [Charge(key, self._counters[key], self._until[key]) for key in keys if key in self._counters]
 
     def _hit(self, number: int, line: Line, now_ms: int) -> Hit | None:
         if line.kind == "Rate":
