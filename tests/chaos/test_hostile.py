@@ -56,10 +56,10 @@ async def test_whatever_admission_refuses_with_whatever_code_is_said_in_ten_seco
         await eventually(all_said, SAID_SECONDS)
         before = await calls(operator)
         await asyncio.sleep(LOOKED_AT_SECONDS)
-        # Each is tried again every fifteen seconds, and after events of the other children.
+        # Each is tried again every fifteen seconds, and after events of the other children; a hot loop tries hundreds.
         tries = since(before, await calls(operator))["PATCH", "Deployment"] / len(WORDS)
         print(f"\nsaid after {max(seconds.values()):.1f} s; then {tries:.1f} tries in {LOOKED_AT_SECONDS} s")
-        assert tries <= 3
+        assert tries <= 6
 
     async def all_ready() -> bool:
         return all([await api.is_ready(namespace, name) for name in WORDS])
