@@ -20,7 +20,7 @@ from support.real_api import POD_STATUS_PORT
 ACCOUNT = "smarter"
 CRASH_SECONDS = 20
 HAND_OVER_SECONDS = 10
-"""Five in virtual time; here the machine may be slow, and whoever has to wait for the end of the Lease needs fifteen."""
+"""Five in virtual time; here the machine may be slow, and who has to wait for the end of the Lease needs fifteen."""
 
 
 async def replica(cluster: Cluster, api: Api, folder: Path, name: str) -> OperatorProcess:
