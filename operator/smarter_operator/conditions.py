@@ -22,7 +22,7 @@ _MOUNTING = (
     "over."
 )
 
-_WAITS = "They still run as before: what the platform changes waits, for only so many bots are renewed at a time."
+_WAITS = "They still run as before: what changes for many bots waits, for only so many are renewed at a time."
 
 _MAY_BE_UNKNOWN = frozenset({"ConfigLive", "ScalingActive"})
 """What may be unknown of a bot that is Ready: a pod that cannot be asked may serve all the same, and an autoscaler is

@@ -15,7 +15,7 @@ APPLIED_ANNOTATION = f"{GROUP}/applied"
 TEMPLATE_ANNOTATION = f"{GROUP}/template"
 """On a Deployment: hash of the pod template that we applied last, without what others added."""
 
-ASKED_ANNOTATION = f"{GROUP}/asked"
+ASKED_ANNOTATION = f"{GROUP}/asked-for"
 """On a Deployment: hash of what its Chatbot asked of the pods, to tell its own changes from the platform's."""
 
 NUDGE_ANNOTATION = f"{GROUP}/config"

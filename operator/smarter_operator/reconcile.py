@@ -27,7 +27,7 @@ from smarter_operator.probes import HostKey, HostProber, Target
 from smarter_operator.reporting import Reporter
 from smarter_operator.resources.config_map import good_config
 from smarter_operator.resources.keys_config_map import fitting
-from smarter_operator.rollouts import Rollouts, is_platforms
+from smarter_operator.rollouts import Rollouts, is_others
 from smarter_operator.session_keys import SessionKeys
 from smarter_operator.settings import Settings
 
@@ -119,7 +119,7 @@ class ChatbotReconciler:
                 compiled = narrowed(asked, _with("Held", hosts))
                 desired = await self._beside(raw, self._desired, chatbot, compiled, world)
                 possible = apply.possible(desired, world, self.apis)
-            waits = any(self._waits(child, world) for child in possible)
+            waits = any(self._waits(child, world, raw) for child in possible)
             refused += await apply.prune_autoscaler(desired, world, self.cluster)
             not_now = mounts.held_back(compiled, world) | ({DEPLOYMENT.name} if waits else set())
             applied = await self._apply(raw, possible, world, not_now)
@@ -161,11 +161,11 @@ class ChatbotReconciler:
             await self.session_keys.take_back(raw)
         return replace(applied, refused=(*refused, *applied.refused))
 
-    def _waits(self, child: Manifest, world: World) -> bool:
+    def _waits(self, child: Manifest, world: World, raw: Manifest) -> bool:
         """Tell whether the child is a Deployment whose pods may not be replaced yet."""
         metadata = child["metadata"]
         live = world.child(DEPLOYMENT, metadata["name"]) if child["kind"] == DEPLOYMENT.name else None
-        if live is None or not is_platforms(child, live):
+        if live is None or not is_others(child, live, raw):
             return False
         return not self.rollouts.may_start((metadata["namespace"], metadata["name"]))
 

@@ -1,4 +1,4 @@
-"""How many bots change their pods at a time when one thing changes them all, such as a new image of the runtime.
+"""How many bots change their pods at a time when one thing changes them all: a new image, or the Secret of a Provider.
 
 Who is rolling out is read off the Deployments, so that neither a restart nor another leader forgets it.
 """
@@ -8,21 +8,34 @@ from dataclasses import dataclass, field
 
 from smarter_operator import names
 from smarter_operator.cluster import Manifest
+from smarter_operator.resources.secret_volume import Mount, mounts_of
 
 BotName = tuple[str, str]
 """Namespace and name of a Chatbot, and of its Deployment."""
 
 
-def is_platforms(desired: Manifest, live: Manifest) -> bool:
+def is_others(desired: Manifest, live: Manifest, chatbot: Manifest) -> bool:
     """Tell whether applying `desired` may replace pods for a reason that is not the bot's own.
 
-    Its own are an edit of its spec, and the repair of what somebody else changed.
+    Its own are an edit of its spec, and the repair of what somebody changed by hand; not its own are what the platform
+    changes, and an edit of a Provider, a connection, a Store or a Plugin, which many bots may use.
     """
     wanted, found = (manifest["metadata"].get("annotations", {}) for manifest in (desired, live))
+    if found.get(names.TEMPLATE_ANNOTATION) == wanted[names.TEMPLATE_ANNOTATION]:
+        return False
     # A Deployment of an operator that did not write these annotations counts as changed by the platform.
-    asked = found.get(names.ASKED_ANNOTATION, wanted[names.ASKED_ANNOTATION])
-    same_pods = found.get(names.TEMPLATE_ANNOTATION) == wanted[names.TEMPLATE_ANNOTATION]
-    return not same_pods and bool(asked == wanted[names.ASKED_ANNOTATION])
+    if found.get(names.ASKED_ANNOTATION, wanted[names.ASKED_ANNOTATION]) != wanted[names.ASKED_ANNOTATION]:
+        return False
+    return not (_is_edited(chatbot) and _mounts(desired) != _mounts(live))
+
+
+def _is_edited(chatbot: Manifest) -> bool:
+    """Tell whether the newest edit of the Chatbot has not led to a status yet."""
+    return bool(chatbot.get("status", {}).get("observedGeneration", 0) < chatbot["metadata"]["generation"])
+
+
+def _mounts(deployment: Manifest) -> frozenset[Mount]:
+    return mounts_of(deployment["spec"]["template"].get("spec") or {})
 
 
 def is_rolling_out(deployment: Manifest) -> bool:

@@ -1,11 +1,13 @@
-"""One thing changes the pods of all bots: they are replaced a few at a time, and nobody is forgotten."""
+"""One thing changes the pods of many bots: they are replaced a few at a time, and nobody is forgotten."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from smarter_operator.cluster import Manifest, Unavailable
+from smarter_operator.resources.secret_volume import mounts_of
 from smarter_operator.rollouts import is_rolling_out
 from smarter_operator.settings import Settings
 from support.fake_cluster import FakeCluster
@@ -130,6 +132,73 @@ async def test_a_bot_that_waited_and_is_gone_keeps_nobody_waiting() -> None:
         finish(harness, rolling(cluster))
         await harness.settle()
         assert len(renewed(cluster)) == 3
+
+
+KEYED = {"type": "OpenAI", "defaultModel": "gpt"}
+
+
+def keyed(secret: str) -> Manifest:
+    return KEYED | {"apiKeySecret": {"name": secret, "key": "api-key"}}
+
+
+def mounting(cluster: FakeCluster, secret: str) -> set[str]:
+    """Return the bots whose pods have a Secret, or are getting it."""
+    deployments = {name: cluster.get("Deployment", name) for name in BOTS}
+    found = {name: mounts_of(each["spec"]["template"]["spec"]) for name, each in deployments.items()}
+    return {name for name, mounts in found.items() if any(mount.secret_name == secret for mount in mounts)}
+
+
+@asynccontextmanager
+async def with_another_secret() -> AsyncIterator[tuple[FakeCluster, Harness]]:
+    """Run an operator just after the Provider of all bots has got another Secret."""
+    cluster = await converged()
+    async with upgraded(cluster, SETTINGS.model_copy(update={"max_rollouts": 2})) as harness:
+        await harness.settle()
+        cluster.edit("Provider", "demo", spec=keyed("openai"))
+        await harness.settle()
+        yield cluster, harness
+
+
+@virtual_time
+async def test_another_secret_of_a_provider_reaches_the_bots_that_use_it_a_few_at_a_time() -> None:
+    async with with_another_secret() as (cluster, harness):
+        for done in range(0, len(BOTS), 2):
+            assert len(mounting(cluster, "openai")) == done + 2
+            assert len(rolling(cluster)) == 2
+            finish(harness, rolling(cluster))
+            await harness.settle()
+        assert mounting(cluster, "openai") == set(BOTS)
+        assert rolling(cluster) == set()
+
+
+@virtual_time
+async def test_who_waits_for_a_secret_serves_the_config_without_it_and_says_so() -> None:
+    async with with_another_secret() as (cluster, harness):
+        waiting = min(set(BOTS) - mounting(cluster, "openai"))
+        before = harness.served(waiting)
+        harness.run_pod(waiting)
+        await harness.settle(60)
+        assert harness.served(waiting) == before
+        assert cluster.condition(waiting, "Available") == ("True", "RolloutWaiting")
+        assert cluster.condition(waiting, "ConfigLive") == ("False", "MountingSecrets")
+
+
+@pytest.mark.parametrize(
+    ("edit", "secret"),
+    [
+        pytest.param({"model": {"providerRef": {"name": "other"}}}, "other", id="another-provider"),
+        pytest.param({"systemPrompt": "You are brief."}, "openai", id="an-edit-that-could-not-go-live-without"),
+    ],
+)
+@virtual_time
+async def test_a_secret_that_a_users_own_edit_needs_does_not_wait(edit: Manifest, secret: str) -> None:
+    async with with_another_secret() as (cluster, harness):
+        cluster.create(provider("other", **keyed("other")))
+        waiting = min(set(BOTS) - mounting(cluster, "openai"))
+        cluster.edit("Chatbot", waiting, spec=chatbot(waiting, **INSIDE | edit)["spec"])
+        await harness.settle()
+        assert waiting in mounting(cluster, secret)
+        assert len(rolling(cluster)) == 3
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def deployment(chatbot: Chatbot, compiled: Compiled, settings: Settings, lingeri
     # With autoscaling the number of pods belongs to the autoscaler.
     template = {"metadata": pod_metadata(chatbot), "spec": _pod(chatbot, compiled, settings, secrets)}
     hashes = {
-        names.ASKED_ANNOTATION: names.digest(_asked(chatbot, secrets)),
+        names.ASKED_ANNOTATION: names.digest(_asked(chatbot)),
         names.TEMPLATE_ANNOTATION: names.digest(template),
     }
     replicas = {} if compiled.settled.autoscaling else {"replicas": compiled.settled.replicas}
@@ -46,16 +46,12 @@ def deployment(chatbot: Chatbot, compiled: Compiled, settings: Settings, lingeri
     }
 
 
-def _asked(chatbot: Chatbot, secrets: Sequence[Mount]) -> dict[str, Any]:
-    """Return what the Chatbot itself says about its pods, and nothing that it leaves open.
-
-    Also the Secrets: a config that uses a new one is of no use until the pods have it mounted.
-    """
+def _asked(chatbot: Chatbot) -> dict[str, Any]:
+    """Return what the Chatbot itself says about its pods, and nothing that it leaves open."""
     said = {"scaling", "resources", "runtime", "pod_template"}
     limits = chatbot.spec.limits.max_answer_seconds if chatbot.spec.limits else None
     return chatbot.spec.model_dump(mode="json", include=said, exclude_defaults=True) | {
         "limits": limits,
-        "secrets": [[mount.secret_name, mount.key] for mount in secrets],
     }
 
 
