@@ -26,13 +26,23 @@ async def process(directory: Path, **settings: str) -> AsyncIterator[tuple[Proce
     started = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "smarter_runtime", env=environment | ports, stdout=PIPE
     )
+    read: asyncio.Task[None] | None = None
     try:
         api, status = await asyncio.wait_for(addresses(started), 60)
+        # Who logs into a pipe that nobody reads stands still when it is full.
+        read = asyncio.create_task(_read_on(started))
         yield started, api, status
     finally:
         if started.returncode is None:
             started.kill()
-        await started.communicate()
+        await (read or started.communicate())
+        await started.wait()
+
+
+async def _read_on(started: Process) -> None:
+    assert started.stdout is not None
+    while await started.stdout.read(65536):
+        pass
 
 
 async def addresses(started: Process) -> tuple[str, str]:
