@@ -4,10 +4,11 @@ import asyncio
 import os
 import signal
 import socket
+import sqlite3
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +313,29 @@ async def test_a_bot_calls_an_api_with_a_token_from_the_env_file(tmp_path: Path)
         await runner.cleanup()
     assert said == "According to exchange-rates: date: 2026-03-13; rates, USD: 1.0812."
     assert seen == [("/v1/latest?base=EUR&symbols=USD", "Bearer s3cret-of-rates")]
+
+
+async def test_the_demo_model_asks_the_database_of_the_sample(tmp_path: Path) -> None:
+    sample = SAMPLES / "shop-database"
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as db:
+        db.executescript((sample / "shop.sql").read_text(encoding="utf-8"))
+    async with running("-f", str(sample), folder=tmp_path) as (_, address):
+        said = {question: await ask(address, question, bot="shop") for question in SHOP}
+    assert said == SHOP
+
+
+SHOP = {
+    "Where is my order 1001?": (
+        "According to orders: id: 1001, state: shipped, shipped_at: 2026-03-12, product: Runner 3."
+    ),
+    "Track my package 1002": "According to orders: id: 1002, state: packed, product: Trail Pro.",
+    "Where is my order 4711?": "According to orders: Nothing was found.",
+    "Which boots are in stock?": "According to stock: name: Trail Pro, price: 149.5, pieces: 3.",
+    "What shoes are in stock?": (
+        "According to stock: name: Beach, price: 35.0, pieces: 0; name: Runner 3, price: 89.0, pieces: 12; "
+        "name: Trail Pro, price: 149.5, pieces: 3."
+    ),
+}
 
 
 def config_map(name: str, key: str, text: str, label: str = "true") -> Manifest:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from smarter_runtime.events import ToolOffer
+from smarter_runtime.models.demo_functions import told
 from smarter_runtime.models.demo_tools import fitting_call
 
 
@@ -35,6 +36,7 @@ ALL = [ORDER, PARCEL, PRICES, HOURS]
         pytest.param("Track parcel XY-12345, please", "parcels", {"code": "XY-12345"}, id="code"),
         pytest.param('Track the parcel "blue box"', "parcels", {"code": "blue box"}, id="quoted"),
         pytest.param("Blue shoes of size 42.5?", "prices", {"size": 42.5, "colour": "blue"}, id="choice"),
+        pytest.param("Track the parcel of 2026-03-14", "parcels", {"code": "2026-03-14"}, id="date"),
         pytest.param("When is the shop open?", "opening-hours", {}, id="nothing-to-fill-in"),
         pytest.param("Where is my order?", None, None, id="no-number"),
         pytest.param("Green shoes of size 42?", None, None, id="no-such-choice"),
@@ -52,3 +54,24 @@ def test_a_value_is_used_once() -> None:
     route = offer("route", "A route.", ("a", "b"), a={"type": "integer"}, b={"type": "integer"})
     assert fitting_call("a route from 1 to 2", [route]) == ("route", '{"a": 1, "b": 2}')
     assert fitting_call("a route from 1", [route]) is None
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        pytest.param('{"rows":[]}', "Nothing was found.", id="none"),
+        pytest.param(
+            '{"rows":[{"id":1001,"state":"shipped","shipped_at":null}]}', "id: 1001, state: shipped.", id="a-null"
+        ),
+        pytest.param(
+            '{"rows":[{"name":"Größe","tags":["a"]},{"name":"b","tags":[]}],"note":"There are more."}',
+            'name: Größe, tags: ["a"]; name: b, tags: [].', id="two",
+        ),
+        pytest.param(
+            '{"rows":[{"n":1},{"n":2},{"n":3},{"n":4},{"n":5},{"n":6},{"n":7}]}',
+            "n: 1; n: 2; n: 3; n: 4; n: 5; and 2 more.", id="many",
+        ),
+    ],
+)  # fmt: skip
+def test_rows_of_a_database_are_told_as_a_sentence(result: str, said: str) -> None:
+    assert told(result) == said

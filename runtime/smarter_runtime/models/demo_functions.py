@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any
 
 from smarter_crds.runtime_config import FUNCTION_TOOLS
 from smarter_runtime.models.demo_facts import all_facts, sentence
@@ -19,6 +20,7 @@ _TODAY = re.compile(r"\b(?:what|which) (?:day|date) is (?:it )?today\b|\btoday's
 _PLACE = re.compile(r"\bweather\b.*? in ([^?.!]+)", re.IGNORECASE)
 
 MOST_FACTS = 12
+MOST_ROWS = 5
 Arguments = Mapping[str, str]
 
 
@@ -33,7 +35,22 @@ def obvious_call(question: str, offered: Container[str]) -> tuple[str, str] | No
 
 def told(result: str) -> str:
     """Return a function's or tool's result as a sentence."""
+    if result.startswith('{"rows":['):
+        return _told_rows(json.loads(result)["rows"])
     return sentence(all_facts(result)[:MOST_FACTS]) if result.startswith(("{", "[{")) else result
+
+
+def _told_rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what a database found, row by row; what is empty in a row is left out."""
+    if not rows:
+        return "Nothing was found."
+    cells = [", ".join(f"{name}: {_text(cell)}" for name, cell in row.items() if cell is not None) for row in rows]
+    more = f"; and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
+    return "; ".join(cells[:MOST_ROWS]).rstrip(".") + f"{more}."
+
+
+def _text(cell: Any) -> str:
+    return cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
 
 
 def _dates(question: str) -> Arguments | None:

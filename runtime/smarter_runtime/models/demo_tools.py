@@ -10,6 +10,7 @@ from smarter_runtime.models.demo_facts import content_words, shared
 
 _NUMBER = re.compile(r"(?<![\w.-])-?[0-9]+(?:\.[0-9]+)?(?![\w-])")
 _QUOTED = re.compile(r"[\"“«']([^\"”»']+)[\"”»']")
+_DATE = re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b")
 # What looks like a number of something: letters and digits in one word.
 _CODE = re.compile(r"\b(?=[\w-]*[0-9])(?=[\w-]*[A-Za-z])[\w-]+\b")
 
@@ -48,7 +49,7 @@ class _Values:
     def __init__(self, question: str) -> None:
         self._question = question
         self._numbers = iter(_NUMBER.findall(question))
-        self._texts = iter([*_QUOTED.findall(question), *_CODE.findall(question), *_NUMBER.findall(question)])
+        self._texts = iter([text for form in (_QUOTED, _DATE, _CODE, _NUMBER) for text in form.findall(question)])
 
     def next_for(self, parameter: Schema) -> Any:
         """Return a value for the parameter; `None` when there is none."""
