@@ -72,6 +72,7 @@ bench-operator: setup ## The operator's part of it alone; OPTIONS="--chatbots 10
 
 .PHONY: bench-runtime
 bench-runtime: setup ## The runtime's part of it alone; OPTIONS="--runs 1 --skip-litellm --no-write" is a quick look
+	@python -m smarter_cluster prepare-servers
 	@PYTHONPATH=tests python -m bench.runtime_run $(OPTIONS)
 
 .PHONY: chaos

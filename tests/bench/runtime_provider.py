@@ -68,14 +68,16 @@ def _document(model: str) -> dict[str, Any]:
 
 def _call(model: str, function: dict[str, Any]) -> bytes:
     properties = function["parameters"].get("properties", {})
-    arguments = {name: schema.get("enum", ["1"])[0] for name, schema in properties.items()}
+    arguments = {name: schema.get("enum", [1])[0] for name, schema in properties.items()}
     call = {"index": 0, "id": "call_bench", "type": "function"}
     call["function"] = {"name": function["name"], "arguments": json.dumps(arguments)}
     return chunk(model, {"tool_calls": [call]}) + chunk(model, {}, "tool_calls") + b"data: [DONE]\n\n"
 
 
 async def orders(request: web.Request) -> web.Response:
-    """Stand in for an HTTP API that a plugin asks."""
+    """Stand in for an HTTP API that a plugin asks; without a token it only says that the server is up."""
+    if request.headers.get("Authorization") != f"Bearer {KEY}":
+        return web.json_response({"items": []})
     return web.json_response({"items": [{"id": request.match_info["id"], "state": "shipped"}]})
 
 

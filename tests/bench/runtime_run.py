@@ -29,6 +29,16 @@ PLOT = ROOT / "docs" / "images" / "runtime-cost.png"
 PAGE = ROOT / "docs" / "performance-of-the-runtime.md"
 MASTER = "sk-bench-master"
 RUNS = 5
+WRITTEN = frozenset(
+    {
+        *("cpu_ms_answer", "cpu_ms_stream", "cpu_ms_answer_3_plugins", "answers_per_s", "kib_per_stream"),
+        *("added_p50_ms", "added_p95_ms", "added_p99_ms", "ready_s", "pss_idle_mib"),
+        *("relay_cpu_ms_answer", "relay_cpu_ms_stream", "litellm_cpu_ms_answer", "litellm_cpu_ms_stream"),
+        *("litellm_answers_per_s", "litellm_ready_s", "litellm_pss_idle_mib"),
+        *("tool_ms_static", "tool_ms_sql", "tool_ms_api"),
+    }
+)
+"""What the results have at least; without one of them, nothing is written."""
 
 Start = Callable[[str], AbstractAsyncContextManager[stacks.Running]]
 
@@ -43,6 +53,8 @@ async def main(options: argparse.Namespace) -> None:
     found |= {"machine": machine(), "runs": options.runs, "seconds": round(time.monotonic() - begun)}
     print(json.dumps(found, indent=2))
     if options.write:
+        if missing := WRITTEN - set(found):
+            raise SystemExit(f"Nothing is written, for these were not measured: {', '.join(sorted(missing))}.")
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
         draw(found, PLOT)
@@ -169,6 +181,9 @@ def say(text: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS, help="alternating runs of every program")
-    parser.add_argument("--skip-litellm", action="store_true", help="leave the peer out, for a quick look")
+    parser.add_argument("--skip-litellm", action="store_true", help="leave the peer out, with --no-write")
     parser.add_argument("--no-write", dest="write", action="store_false", help="print only")
-    uvloop.run(main(parser.parse_args()))
+    options = parser.parse_args()
+    if options.skip_litellm and options.write:
+        parser.error("The results are written with the peer only: add --no-write.")
+    uvloop.run(main(options))

@@ -82,12 +82,18 @@ async def provider(at: Place) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def smarter(
-    at: Place, provider_url: str, plugins: Sequence[PluginConfig] = (), **changes: Any
+    at: Place,
+    provider_url: str,
+    plugins: Sequence[PluginConfig] = (),
+    files: Mapping[str, str] | None = None,
+    **changes: Any,
 ) -> AsyncIterator[Running]:
-    """Run our runtime; which of the provider's models answers is part of its config."""
+    """Run our runtime; which of the provider's models answers is part of its config. `files` are secrets of plugins."""
     folder = at.folder / f"smarter-{time.monotonic_ns()}"
     document = bot(provider_url, plugins, **changes)
     _write_bot(folder, at, document)
+    for name, text in (files or {}).items():
+        (folder / "secrets" / name).write_text(text)
     port, status_port = free_port(), free_port()
     environment = {
         "SMARTER_CONFIG_DIRECTORY": str(folder / "config"),
