@@ -210,10 +210,8 @@ class Conversation:
         turn.add(Message("assistant", "", calls), results)
 
     async def _confirmed_result(self, confirmed: Confirmed) -> ToolResult:
-        if not confirmed.claim():
-            return ToolResult(
-                confirmed.call, "This was confirmed and done before; it is not done again.", is_error=True
-            )
+        if refusal := await confirmed.claim():
+            return ToolResult(confirmed.call, refusal, is_error=True)
         return await self._result(confirmed.call, is_confirmed=True)
 
     async def _results(self, calls: Sequence[ToolCall], calls_left: int) -> list[ToolResult]:

@@ -1,6 +1,6 @@
 """What is decided about an answer before the model is asked: what it reads, which tools it gets, which model it is."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,8 +18,8 @@ class Confirmed:
     """A call that the person has confirmed."""
 
     call: ToolCall
-    claim: Callable[[], bool]
-    """Takes the confirmation; false: it was taken before, and the call must not be made."""
+    claim: Callable[[], Awaitable[str]]
+    """Takes the confirmation; returns why the call must not be made, for the model to read; empty: it may."""
 
 
 @dataclass(frozen=True, kw_only=True)

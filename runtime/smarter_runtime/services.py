@@ -139,6 +139,7 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
     metrics, background = Metrics(), Background()
     stores = StoreConnections(SecretFiles(settings.secrets_directory), schemas=SCHEMAS)
     kept = keeping(settings.data_directory, metrics, stores)
+    limits = Limiter(stores, metrics, clock, background, EmbeddedLedger(kept.embedded))
     return Services(
         settings=settings,
         configs=Configs(settings.config_directory, clock, _platform(settings, clock, connectors)),
@@ -148,10 +149,10 @@ def services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Ser
         signing_key=signing_key,
         sessions=Sessions(settings.session_seconds, signing_key),
         challenges=Challenges(signing_key, clock),
-        limits=Limiter(stores, metrics, clock, background, EmbeddedLedger(kept.embedded)),
+        limits=limits,
         places=Places(),
         unfinished=UnfinishedTurns(CallIds(signing_key), clock),
-        confirmations=Confirmations(signing_key, clock),
+        confirmations=Confirmations(signing_key, clock, limits),
         recordings=Recordings(clock),
         stores=stores,
         background=background,

@@ -2,7 +2,7 @@
 
 import shutil
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,17 @@ def store_in(server: Redis | PostgreSQL, pod: Path) -> TestStore:
 
 
 @asynccontextmanager
-async def two_pods(server: Redis | PostgreSQL, folder: Path, **changes: Any) -> AsyncIterator[list[Running]]:
-    """Serve one bot twice."""
+async def two_pods(
+    server: Redis | PostgreSQL, folder: Path, settings: Mapping[str, Any] | None = None, **changes: Any
+) -> AsyncIterator[list[Running]]:
+    """Serve one bot twice; `settings` are those of the processes."""
     first = store_in(server, folder / "0")
     shutil.copytree(first.secrets, folder / "1" / "secrets")
     document = config(store=first.config, **changes)
     async with AsyncExitStack() as stack:
         pods = [
-            await stack.enter_async_context(running(folder / str(number), document, utc_now)) for number in range(2)
+            await stack.enter_async_context(running(folder / str(number), document, utc_now, **settings or {}))
+            for number in range(2)
         ]
         for pod in pods:
             pod.services.stores.retry_seconds = 0

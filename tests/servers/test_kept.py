@@ -55,7 +55,7 @@ async def test_a_conversation_goes_on_at_any_pod_and_is_erased_at_any_pod(server
 async def test_requests_to_one_conversation_at_all_pods_come_one_after_the_other(
     server: Server, tmp_path: Path
 ) -> None:
-    async with two_pods(server, tmp_path) as pods:
+    async with two_pods(server, tmp_path, {"conversation_wait_seconds": 60}) as pods:
         pods[1].token = pods[0].token
         id_ = (await talk(pods[0], "Zero")).headers[HEADER]
         asked = [f"Question {number}" for number in range(8)]

@@ -60,7 +60,7 @@ class Asking:
         limits, origin = self.services.limits, self.services.origin(self.request, self.bot)
         # What a person confirmed is read before anything is counted: a confirmation that is not good costs nothing.
         confirmations = self.services.confirmations
-        confirmed = tuple(confirmations.read(token, self.bot, self.owner) for token in self.ask.confirm)
+        confirmed = tuple([await confirmations.read(token, self.bot, self.owner) for token in self.ask.confirm])
         admitted = await limits.admit(self.bot.config, Asker(self.caller.id, self.caller.key, origin))
         try:
             return await self._admitted_job(form, confirmed, admitted)

@@ -90,6 +90,18 @@ class Limiter:
         slot, holder = Line("Slot", 1, of), Lease("used", until_ms)
         return not await self._hits([slot], holder, enforce=True, has_budget=False)
 
+    async def use_once(self, key: str, until_ms: int) -> bool:
+        """Use up what must never be used twice; tell whether nobody had done so before.
+
+        Raises:
+            StoreUnavailable: when the Store cannot say; no pod decides it by itself.
+        """
+        return await self.ledger().reserve([Account(key, 1, until_ms)], 1) is None
+
+    async def was_used(self, key: str) -> bool:
+        """Tell whether something has been used up by `use_once`, which may raise the same."""
+        return (await self.ledger().used([key]))[0] > 0
+
     async def reserve(self, accounts: Sequence[Account], amount: int) -> int | None:
         """Add to counters that have a limit, see `Ledger.reserve`.
 
