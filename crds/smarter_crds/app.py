@@ -50,5 +50,9 @@ class App(ApiModel):
         description="Sentence which tells visitors that they are talking to an AI; it can be reworded but not emptied. "
         "Default: such a sentence in the bot's language.",
     )
-    file_attachment: bool | None = Field(None, description="Whether visitors may attach files. Default: false.")
+    file_attachment: bool | None = Field(
+        None,
+        description="Whether visitors may attach text files to a question; their text counts as part of it, so that "
+        "`limits.maxPromptCharacters` bounds them. Default: false.",
+    )
     theme: Theme | None = Field(None, description="Colours of the page. Default: the page's own.")

@@ -165,6 +165,8 @@ class AppConfig(ApiModel):
     logo_url: str = ""
     background_image_url: str = ""
     disclosure: str
+    file_attachment: bool = False
+    """Whether visitors may attach text files."""
     theme: ThemeConfig = ThemeConfig()
 
 
@@ -224,8 +226,7 @@ def to_json(config: RuntimeConfig) -> bytes:
     for name in _UNUSED:
         if getattr(config, name) == RuntimeConfig.model_fields[name].get_default(call_default_factory=True):
             del document[RuntimeConfig.model_fields[name].alias or name]
-    if "access" in document and not config.access.challenge_bits:
-        del document["access"]["challengeBits"]
+    _settle_page(document, config)
     if config.limits.mode == "Enforce":
         del document["limits"]["mode"]
     if not config.model.fallbacks:
@@ -247,6 +248,13 @@ _UNUSED = (
     "conversations",
     "status_tokens",
 )
+
+
+def _settle_page(document: dict[str, Any], config: RuntimeConfig) -> None:
+    if "access" in document and not config.access.challenge_bits:
+        del document["access"]["challengeBits"]
+    if not config.app.file_attachment:
+        del document["app"]["fileAttachment"]
 
 
 def _tidy(written: dict[str, Any], plugin: PluginConfig) -> None:

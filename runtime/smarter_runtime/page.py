@@ -14,7 +14,13 @@ from smarter_crds.runtime_config import RuntimeConfig
 
 STATIC = Path(__file__).parent / "static"
 _SCRIPT = "text/javascript; charset=utf-8"
-ASSETS = {"chat.css": "text/css; charset=utf-8", "chat.js": _SCRIPT, "history.js": _SCRIPT, "proof.js": _SCRIPT}
+ASSETS = {
+    "attachments.js": _SCRIPT,
+    "chat.css": "text/css; charset=utf-8",
+    "chat.js": _SCRIPT,
+    "history.js": _SCRIPT,
+    "proof.js": _SCRIPT,
+}
 DEFAULT_PRIMARY = "#1f5fbf"
 _HEX_COLOR = re.compile(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 _SCHEMES = {"Auto": "light dark", "Light": "light", "Dark": "dark"}

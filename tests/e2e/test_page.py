@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
 
-from runtime.support import Running, config, plugin, running, write, write_session_key
+from runtime.support import Running, config, played, plugin, running, says, write, write_session_key
 from smarter_crds.access_config import AccessConfig
 from smarter_crds.runtime_config import AppConfig, LimitsConfig, MaintenanceConfig, ModelConfig, RuntimeConfig
 
@@ -227,3 +227,44 @@ async def test_a_conversation_that_is_gone_begins_anew(browser: Browser, tmp_pat
         await page.reload()
         await expect(page.get_by_text("Hello <img src=x>")).to_be_visible()
         await ask(page, "How long can I return boots?", "14 days")
+
+
+async def test_a_visitor_attaches_text_files_to_a_question(browser: Browser, tmp_path: Path) -> None:
+    skin = SKIN.model_copy(update={"file_attachment": True})
+    limits = LimitsConfig(max_prompt_characters=200)
+    async with played(tmp_path, says("I have read it."), app=skin, limits=limits) as (bot, provider):
+        page, errors = await opened(browser, bot)
+        attach = page.locator("#files")
+        await expect(page.get_by_role("button", name="Attach text files")).to_be_visible()
+        await attach.set_input_files([text_file("secret.bin", b"\x00\xff"), text_file("long.txt", b"x" * 201)])
+        await expect(page.get_by_role("alert")).to_contain_text("“long.txt” is too long: there is room for 200")
+        await attach.set_input_files([text_file("picture.png", b"\x89PNG")])
+        await expect(page.get_by_role("alert")).to_contain_text("“picture.png” is not a text file")
+        await attach.set_input_files([text_file("or<d>er.txt", "Größe 42".encode()), text_file("b.txt", b"left out")])
+        await page.get_by_role("button", name="Remove: b.txt").click()
+        question = page.get_by_label("Your message")
+        await question.fill("What did I order?")
+        await question.press("Enter")
+        await expect(page.get_by_role("status")).to_have_text("I have read it.")
+        expected = 'What did I order?\n\n<file name="or_d_er.txt">\nGröße 42\n</file>'
+        (asked,) = [each["content"] for each in provider.bodies[0]["messages"] if each["role"] == "user"]
+        assert asked.startswith(f"{expected}\n\n[Note of this chatbot's operator")
+        log = page.get_by_role("log")
+        for _ in range(2):
+            await expect(log).to_contain_text("or_d_er.txt")
+            await expect(log).to_contain_text("What did I order?")
+            await expect(log).not_to_contain_text("Größe 42")
+            # As when the conversation is opened again.
+            await page.reload()
+        assert errors == []
+
+
+async def test_without_leave_there_is_nothing_to_attach_with(browser: Browser, tmp_path: Path) -> None:
+    async with running(tmp_path, config(app=SKIN)) as bot:
+        page, _ = await opened(browser, bot)
+        await expect(page.get_by_label("Your message")).to_be_visible()
+        await expect(page.locator("#attach")).to_be_hidden()
+
+
+def text_file(name: str, content: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": content}

@@ -231,12 +231,13 @@ def _written(manifest: Manifest) -> Manifest:
     return {member: value for member, value in manifest.items() if member not in ("metadata", "status")}
 
 
-async def test_a_field_that_does_not_work_yet_is_refused_by_name(api: Api, namespace: str) -> None:
-    await api.apply(provider(namespace=namespace), chatbot(namespace=namespace, app={"fileAttachment": True}))
+async def test_what_cannot_be_served_is_refused_with_a_reason(api: Api, namespace: str) -> None:
+    budget = {"amount": "5", "currency": "USD", "period": "Month"}
+    await api.apply(provider(namespace=namespace), chatbot(namespace=namespace, budget=budget))
 
     async def refused() -> bool:
         status, reason, message = await api.condition(namespace, "support", "Ready")
-        return (status, reason) == ("False", "NotSupported") and "`spec.app.fileAttachment: true`" in message
+        return (status, reason) == ("False", "StoreRequired") and "`spec.storeRef`" in message
 
     await eventually(refused)
     assert await children(api, namespace) == []

@@ -55,7 +55,7 @@ async def test_the_page_knows_what_is_public_and_no_more(tmp_path: Path) -> None
     assert set(settings) == {
         "title", "assistantName", "welcomeMessage", "examplePrompts", "placeholder", "infoUrl", "logoUrl",
         "backgroundImageUrl", "disclosure", "theme", "name", "model", "language", "maxPromptCharacters",
-        "maintenanceMessage", "accessMessage", "asksIdentity", "proofScript", "retentionDays",
+        "maintenanceMessage", "accessMessage", "asksIdentity", "proofScript", "fileAttachment", "retentionDays",
     }  # fmt: skip
 
 

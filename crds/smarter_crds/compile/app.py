@@ -22,6 +22,7 @@ def app_config(chatbot: Chatbot, language: str) -> AppConfig:
         logo_url=app.logo_url or "",
         background_image_url=app.background_image_url or "",
         disclosure=app.disclosure or disclosure(language),
+        file_attachment=bool(app.file_attachment),
         theme=ThemeConfig(primary_color=theme.primary_color or "", color_scheme=theme.color_scheme or "Auto"),
     )
 

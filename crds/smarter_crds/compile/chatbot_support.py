@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from smarter_crds.compile.supported import YES, Support, only
+from smarter_crds.compile.supported import YES, Support
 
 # A path is relative to the spec; `[]` in it stands for each item of a list.
 CHATBOT: Mapping[str, Support] = {
@@ -45,7 +45,7 @@ CHATBOT: Mapping[str, Support] = {
     "app.logoUrl": YES,
     "app.backgroundImageUrl": YES,
     "app.disclosure": YES,
-    "app.fileAttachment": only(False),
+    "app.fileAttachment": YES,
     "app.theme": YES,
     "app.theme.primaryColor": YES,
     "app.theme.colorScheme": YES,

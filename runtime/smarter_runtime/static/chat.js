@@ -1,4 +1,5 @@
 // The chat page: it knows the bot by /app/v1/config and talks to it by its public API, like any other client.
+import { apart, createAttachments } from "./attachments.js";
 import { createHistory, current } from "./history.js";
 
 const TEXTS = {
@@ -15,6 +16,8 @@ const TEXTS = {
     confirm: "Confirm", cancel: "Cancel", confirmed: "I confirm.", cancelled: "Cancelled. Nothing was done.",
     asks: "Nothing is done until you confirm this.", expired: "This can no longer be confirmed. Please ask again.",
     proving: "One moment: your browser is showing that you are no robot…",
+    attach: "Attach text files", detach: "Remove", notText: "“{name}” is not a text file.",
+    tooLong: "“{name}” is too long: there is room for {most} characters.",
     history: "Chats", none: "There are no earlier chats.", kept: "Chats are deleted {days} days after their last message.",
     remove: "Delete", removeAll: "Delete all chats", sure: "Really delete?", more: "More", close: "Close",
     gone: "This chat has been deleted. Please start a new one.",
@@ -34,6 +37,8 @@ const TEXTS = {
     asks: "Es geschieht nichts, bevor Sie dies bestätigen.",
     expired: "Dies kann nicht mehr bestätigt werden. Bitte fragen Sie noch einmal.",
     proving: "Einen Moment: Ihr Browser zeigt, dass Sie kein Roboter sind …",
+    attach: "Textdateien anhängen", detach: "Entfernen", notText: "„{name}“ ist keine Textdatei.",
+    tooLong: "„{name}“ ist zu lang: es ist Platz für {most} Zeichen.",
     history: "Gespräche", none: "Es gibt keine früheren Gespräche.",
     kept: "Gespräche werden {days} Tage nach ihrer letzten Nachricht gelöscht.",
     remove: "Löschen", removeAll: "Alle Gespräche löschen", sure: "Wirklich löschen?", more: "Mehr", close: "Schließen",
@@ -53,6 +58,8 @@ const TEXTS = {
     confirm: "Confirmar", cancel: "Cancelar", confirmed: "Lo confirmo.", cancelled: "Cancelado. No se hizo nada.",
     asks: "No se hace nada hasta que usted lo confirme.", expired: "Esto ya no se puede confirmar. Pregunte de nuevo.",
     proving: "Un momento: su navegador está mostrando que usted no es un robot…",
+    attach: "Adjuntar archivos de texto", detach: "Quitar", notText: "«{name}» no es un archivo de texto.",
+    tooLong: "«{name}» es demasiado largo: caben {most} caracteres.",
     history: "Chats", none: "No hay chats anteriores.",
     kept: "Los chats se eliminan {days} días después de su último mensaje.",
     remove: "Eliminar", removeAll: "Eliminar todos los chats", sure: "¿Eliminar de verdad?", more: "Más", close: "Cerrar",
@@ -73,6 +80,8 @@ let token = "";
 let messages = [];
 /** What aborts the answer in progress; null when there is none. Every button follows from it. */
 let running = null;
+/** What visitors have attached to the question; null where they may attach nothing. */
+let attachments = null;
 /** The session that is being got; null when none is. */
 let renewing = null;
 let isProving = false;
@@ -320,7 +329,7 @@ function keep(text) {
 }
 
 function submit(text) {
-  const content = text.trim();
+  const content = (text.trim() + (attachments?.text() ?? "")).trim();
   if (!content || running) return;
   thread.querySelectorAll(".examples, .failure, .broken").forEach((each) => each.remove());
   settleCards();
@@ -329,6 +338,7 @@ function submit(text) {
   messages.push({ role: "user", content });
   addMessage("user", content);
   question.value = "";
+  attachments?.clear();
   fitQuestion();
   answerLast();
 }
@@ -414,11 +424,20 @@ function element(name, className, text) {
 function addMessage(role, text) {
   const root = element("article", `message ${role}`);
   const bubble = element("p", "bubble");
-  const content = document.createTextNode(text);
+  const { asked, names } = role === "user" ? apart(text) : { asked: text, names: [] };
+  const content = document.createTextNode(asked);
   bubble.append(content);
-  root.append(element("p", "author", role === "user" ? texts.you : bot.assistantName), bubble);
+  root.append(element("p", "author", role === "user" ? texts.you : bot.assistantName));
+  if (asked || !names.length) root.append(bubble);
+  if (names.length) root.append(fileList(names));
   thread.append(root);
   return { root, ...writerOf(content) };
+}
+
+function fileList(names) {
+  const list = element("ul", "files");
+  list.append(...names.map((name) => element("li", "", name)));
+  return list;
 }
 
 /** Collect pieces and show them once per frame. */
@@ -598,7 +617,7 @@ function toTheEnd() {
 function refreshButtons() {
   stop.hidden = !running;
   send.hidden = Boolean(running);
-  send.disabled = !question.value.trim();
+  send.disabled = !question.value.trim() && !attachments?.text();
   byId("reset").hidden = !messages.length;
   byId("history-open").hidden = byId("composer").hidden;
 }
@@ -666,10 +685,31 @@ async function settings() {
   return response.json();
 }
 
+function allowAttachments() {
+  attachments = createAttachments({
+    texts,
+    room: () => bot.maxPromptCharacters - question.value.length - attachments.text().length,
+    changed() {
+      question.maxLength = bot.maxPromptCharacters - attachments.text().length;
+      refreshButtons();
+      prepare();
+    },
+    refused(text) {
+      thread.querySelectorAll(".failure").forEach((each) => each.remove());
+      const box = element("div", "failure");
+      box.setAttribute("role", "alert");
+      box.append(element("p", "", text));
+      thread.append(box);
+      toTheEnd();
+    },
+  });
+}
+
 async function start() {
   bot = await settings();
   showSkin();
   listen();
+  if (bot.fileAttachment) allowAttachments();
   createHistory({
     texts,
     retentionDays: bot.retentionDays,
