@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,42 +65,62 @@ def one(spans: list[Told], name: str) -> Told:
     return found
 
 
-def by_name(span: Told) -> str:
-    return span.name
+@dataclass
+class Scene:
+    """What was told of an answer with one call of a tool, by a caller who is traced himself."""
+
+    spans: list[Told]
+    answer_id: str
+    provider: ScriptedProvider
+
+    @property
+    def chats(self) -> list[Told]:
+        return [span for span in self.spans if span.name == "chat gpt"]
 
 
-async def test_an_answer_is_a_tree_of_spans_below_the_one_of_the_caller(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     async with (
         traced(monkeypatch) as collector,
-        played(tmp_path, looks_up(), says("14 days."), plugins=(plugin(),), model=MODEL) as (bot, at),
+        played(tmp_path, looks_up(), says("14 days."), plugins=(plugin(),), model=MODEL) as (bot, provider),
     ):
         answer = await bot.post(hello(), Traceparent=PARENT, **{"X-Request-ID": "r-1"})
         id_ = (await answer.json())["id"]
         await collector.named("POST /v1/chat/completions")
-    spans = [span for span in collector.spans if span.trace == PARENT.split("-")[1]]
-    request, agent = one(spans, "POST /v1/chat/completions"), one(spans, "invoke_agent support")
-    tool = one(spans, "execute_tool returns-policy")
-    chats = [span for span in spans if span.name == "chat gpt"]
-    assert sorted(map(by_name, spans)) == sorted(map(by_name, [request, agent, tool, *chats]))
+    return Scene([span for span in collector.spans if span.trace == PARENT.split("-")[1]], id_, provider)
+
+
+async def test_an_answer_is_a_tree_of_spans_below_the_one_of_the_caller(scene: Scene) -> None:
+    request, agent = one(scene.spans, "POST /v1/chat/completions"), one(scene.spans, "invoke_agent support")
+    tool = one(scene.spans, "execute_tool returns-policy")
+    assert len(scene.spans) == 5
     assert (request.kind, request.parent) == ("SERVER", PARENT.split("-")[2])
     assert (agent.kind, agent.parent) == ("INTERNAL", request.id)
-    assert [(span.kind, span.parent) for span in (*chats, tool)] == [
+    assert [(span.kind, span.parent) for span in (*scene.chats, tool)] == [
         ("CLIENT", agent.id),
         ("CLIENT", agent.id),
         ("INTERNAL", agent.id),
     ]
     # The provider is told of its span, and could go on with it.
-    assert [each["traceparent"] for each in at.headers] == [f"00-{chat.trace}-{chat.id}-01" for chat in chats]
-    assert request.attributes == {
+    told = [each["traceparent"] for each in scene.provider.headers]
+    assert told == [f"00-{chat.trace}-{chat.id}-01" for chat in scene.chats]
+    assert {span.schema for span in scene.spans} == {"https://opentelemetry.io/schemas/gen-ai/1.42.0"}
+    assert not any(span.is_error for span in scene.spans)
+    resource = {name: agent.resource[name] for name in ("service.name", "service.namespace", "k8s.pod.uid")}
+    assert resource == {"service.name": "support", "service.namespace": "acme", "k8s.pod.uid": "pod-1"}
+
+
+async def test_request_answer_and_tool_say_what_they_were(scene: Scene) -> None:
+    names = ("POST /v1/chat/completions", "invoke_agent support", "execute_tool returns-policy")
+    request, agent, tool = (one(scene.spans, name).attributes for name in names)
+    assert request == {
         "http.request.method": "POST",
         "http.route": "/v1/chat/completions",
         "http.response.status_code": 200,
         "smarter.request.id": "r-1",
         "smarter.reason": "ok",
     }
-    assert agent.attributes == {
+    assert agent == {
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.agent.id": "uid-of-support",
         "gen_ai.agent.name": "support",
@@ -107,17 +128,20 @@ async def test_an_answer_is_a_tree_of_spans_below_the_one_of_the_caller(
         "gen_ai.usage.input_tokens": 20,
         "gen_ai.usage.output_tokens": 10,
         "gen_ai.usage.cache_read.input_tokens": 0,
-        "smarter.answer.id": id_,
+        "smarter.answer.id": scene.answer_id,
         "smarter.answer.status": "Complete",
         "smarter.answer.rounds": 2,
     }
-    assert tool.attributes == {
+    assert tool == {
         "gen_ai.operation.name": "execute_tool",
         "gen_ai.tool.name": "returns-policy",
         "gen_ai.tool.type": "datastore",
         "gen_ai.tool.call.id": "call_1",
     }
-    for chat, finish in zip(chats, ("tool_calls", "stop"), strict=True):
+
+
+async def test_each_question_to_a_model_says_how_it_was_asked_and_answered(scene: Scene) -> None:
+    for chat, finish in zip(scene.chats, ("tool_calls", "stop"), strict=True):
         assert chat.attributes.pop("gen_ai.response.time_to_first_chunk") > 0
         assert chat.attributes == {
             "gen_ai.operation.name": "chat",
@@ -133,12 +157,8 @@ async def test_an_answer_is_a_tree_of_spans_below_the_one_of_the_caller(
             "gen_ai.usage.cache_read.input_tokens": 0,
             "smarter.usage.estimated": False,
             "server.address": "127.0.0.1",
-            "server.port": int(at.url.rsplit(":", 1)[1].partition("/")[0]),
+            "server.port": int(scene.provider.url.rsplit(":", 1)[1].partition("/")[0]),
         }
-    assert {span.schema for span in spans} == {"https://opentelemetry.io/schemas/gen-ai/1.42.0"}
-    assert not any(span.is_error for span in spans)
-    told = {name: agent.resource[name] for name in ("service.name", "service.namespace", "k8s.pod.uid")}
-    assert told == {"service.name": "support", "service.namespace": "acme", "k8s.pod.uid": "pod-1"}
 
 
 async def test_an_api_is_told_of_the_call_and_nobody_of_baggage(
