@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from smarter_crds.access_config import IdentityConfig
 from smarter_crds.addresses import Network, networks
-from smarter_crds.runtime_config import PluginConfig, ProviderConfig, RuntimeConfig, RuntimeProblem
+from smarter_crds.runtime_config import LANGCHAIN_TYPES, PluginConfig, ProviderConfig, RuntimeConfig, RuntimeProblem
 from smarter_runtime.page import Page, page
 from smarter_runtime.selection import Selector, selector
 from smarter_runtime.tools import Tool, Toolbox
@@ -92,7 +92,9 @@ def _check_models(config: RuntimeConfig) -> None:
 def _check_provider(name: str, provider: ProviderConfig) -> None:
     if provider.type == DEMO:
         return
-    if not provider.base_url.startswith(("https://", "http://")):
+    # LangChain's libraries know where their providers are.
+    is_known = not provider.base_url and provider.type in LANGCHAIN_TYPES
+    if not (is_known or provider.base_url.startswith(("https://", "http://"))):
         raise ConfigRefused(f"Provider {name!r} needs a `baseUrl` that begins with https:// or http://.")
     _check_networks(f"Provider {name!r}", provider.allowed_cidrs)
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from runtime.support import Running, config, delta, lines, plugin, running, scripted, write
 from smarter_crds.runtime_config import (
+    LANGCHAIN_TYPES,
     SCHEMA_VERSION,
     ModelChoice,
     ModelConfig,
@@ -143,6 +144,14 @@ async def test_a_broken_config_is_reported_and_the_last_good_one_serves_on(
             id="scheme",
         ),
         pytest.param(
+            config(providers={"main": ProviderConfig(name="main", type="OpenAI")}), "baseUrl", id="no-address"
+        ),
+        pytest.param(
+            config(providers={"main": ProviderConfig(name="main", type="Google", base_url="ftp://x")}),
+            "baseUrl",
+            id="scheme-for-langchain",
+        ),
+        pytest.param(
             config(
                 providers={
                     "main": ProviderConfig(name="main", type="OpenAI", base_url="https://x", allowed_cidrs=("x",))
@@ -170,6 +179,17 @@ async def test_what_this_runtime_cannot_do_is_a_broken_config(
         write(tmp_path / "config", document)
         await bot.runtime.refresh()
         assert fault in (await bot.status())["problems"][0]["message"]
+
+
+@pytest.mark.parametrize("provider_type", sorted(LANGCHAIN_TYPES - {"LangChain"}))
+async def test_a_provider_that_a_library_knows_how_to_reach_needs_no_address(
+    tmp_path: Path, provider_type: str
+) -> None:
+    document = config(providers={"main": ProviderConfig(name="main", type=provider_type)})
+    async with running(tmp_path, FIRST) as bot:
+        write(tmp_path / "config", document)
+        await bot.runtime.refresh()
+        assert (await bot.status())["configHash"] == hash_of(document)
 
 
 async def test_values_of_a_broken_config_are_not_told(tmp_path: Path) -> None:
