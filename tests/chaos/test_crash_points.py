@@ -99,6 +99,7 @@ async def test_killed_after_a_call_the_operator_brings_about_the_same_as_without
     numbers = list(range(1, number_of_calls + 1))
     if rounds < number_of_calls:
         numbers = random.Random(SEED).sample(numbers, 1)
+    print(f"\n{name}: {number_of_calls} calls, killed after each of {len(numbers)}")
     for number in numbers:
         await put(api, namespace, scenario.before)
         await converged(api, namespace)

@@ -58,8 +58,10 @@ async def test_whatever_is_done_and_whenever_the_operator_is_killed_it_converges
     async def rest() -> list[str]:
         return await wrong(api, namespace)
 
+    ended = asyncio.get_running_loop().time()
     # The garbage collector of a cluster that just learned of Chatbots needs up to a minute.
     await until_empty(rest, 120)
+    print(f"\nconverged {asyncio.get_running_loop().time() - ended:.1f} s after the last of {rounds} kills")
     bots = await api.list_all("Chatbot", namespace)
     assert await eventually(lambda: api.list_all("Chatbot", namespace)) == bots, "something still writes"
     assert bots, "with this seed some Chatbots are left"
