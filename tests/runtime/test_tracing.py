@@ -35,8 +35,12 @@ from runtime.support import (
     stream,
     until,
 )
-from smarter_crds.runtime_config import LimitsConfig, ModelConfig
+from smarter_crds.runtime_config import LangChainConfig, LimitsConfig, ModelConfig, ProviderConfig
+from smarter_runtime.conversation import Round
+from smarter_runtime.events import Usage
 from smarter_runtime.logs import JsonFormatter
+from smarter_runtime.models import Parameters
+from smarter_runtime.tracing.attributes import of_round
 from smarter_runtime.tracing.otel import OtelTracer
 from support.otlp_collector import Collector, Told, collecting
 
@@ -446,3 +450,35 @@ def test_a_bot_that_nobody_traces_loads_nothing_of_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"),
+    [
+        pytest.param(ProviderConfig(name="main", type="OpenAI"), "openai", id="openai"),
+        pytest.param(ProviderConfig(name="main", type="AzureOpenAI"), "azure.ai.openai", id="azure"),
+        pytest.param(ProviderConfig(name="main", type="Google"), "gcp.gen_ai", id="google"),
+        pytest.param(
+            ProviderConfig(name="main", type="LangChain", langchain=LangChainConfig(provider="bedrock_converse")),
+            "aws.bedrock",
+            id="bedrock-behind-langchain",
+        ),
+        pytest.param(
+            ProviderConfig(name="main", type="LangChain", langchain=LangChainConfig(provider="perplexity")),
+            "perplexity",
+            id="another-behind-langchain",
+        ),
+    ],
+)
+def test_providers_have_the_names_of_the_conventions(provider: ProviderConfig, name: str) -> None:
+    finished = Round(
+        provider="main",
+        parameters=Parameters(model="gpt"),
+        usage=Usage(),
+        seconds=1,
+        first_seconds=None,
+        failure="",
+    )
+    said = of_round(finished, config(providers={"main": provider}))
+    assert said["gen_ai.provider.name"] == name
+    assert "server.address" not in said

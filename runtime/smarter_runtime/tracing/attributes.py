@@ -2,15 +2,26 @@
 
 from urllib.parse import urlsplit
 
-from smarter_crds.runtime_config import RuntimeConfig
+from smarter_crds.runtime_config import ProviderConfig, RuntimeConfig
 from smarter_crds.usage import UsageRecord
 from smarter_runtime.conversation import Round
 from smarter_runtime.events import ToolCall
 from smarter_runtime.models import Parameters
 from smarter_runtime.tracing import Attributes
 
-_PROVIDER_NAMES = {"AzureOpenAI": "azure.ai.openai", "Google": "gcp.gen_ai", "Mistral": "mistral_ai"}
-"""As the conventions call those that they know by another word than our type in lower case."""
+_PROVIDER_NAMES = {
+    "AzureOpenAI": "azure.ai.openai",
+    "Google": "gcp.gen_ai",
+    "Mistral": "mistral_ai",
+    "azure_openai": "azure.ai.openai",
+    "bedrock": "aws.bedrock",
+    "bedrock_converse": "aws.bedrock",
+    "google_genai": "gcp.gen_ai",
+    "google_vertexai": "gcp.vertex_ai",
+    "mistralai": "mistral_ai",
+    "xai": "x_ai",
+}
+"""As the conventions call those that they know by another word than our type, or LangChain's, in lower case."""
 _TOOL_TYPES = {"Static": "datastore", "Sql": "datastore", "Api": "extension"}
 _MOST_ID_CHARACTERS = 64
 
@@ -34,7 +45,7 @@ def of_round(finished: Round, config: RuntimeConfig) -> Attributes:
     provider, usage = config.providers[finished.provider], finished.usage
     attributes: dict[str, str | int | float | bool | tuple[str, ...]] = {
         "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": _PROVIDER_NAMES.get(provider.type, provider.type.lower()),
+        "gen_ai.provider.name": _provider_name(provider),
         "gen_ai.request.stream": True,
         "gen_ai.usage.input_tokens": usage.input_tokens,
         "gen_ai.usage.output_tokens": usage.output_tokens,
@@ -48,6 +59,11 @@ def of_round(finished: Round, config: RuntimeConfig) -> Attributes:
     if finished.finish:
         attributes["gen_ai.response.finish_reasons"] = (finished.finish,)
     return attributes
+
+
+def _provider_name(provider: ProviderConfig) -> str:
+    kind = provider.langchain.provider if provider.type == "LangChain" and provider.langchain else provider.type
+    return _PROVIDER_NAMES.get(kind, kind.lower())
 
 
 def _of_parameters(parameters: Parameters) -> dict[str, str | int | float]:
