@@ -82,8 +82,19 @@ async def test_the_official_client_gets_an_answer(tmp_path: Path) -> None:
 
 
 async def test_the_official_client_streams_an_answer(tmp_path: Path) -> None:
-    reply = stream(lines(delta(content="Hel"), delta(content="lo."), delta("stop"), {"choices": [], "usage": {
-        "prompt_tokens": 10, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}}}))  # fmt: skip
+    usage = {"prompt_tokens": 10, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}}
+    rest = lines(delta(content="lo."), delta("stop"), {"choices": [], "usage": usage})
+    more = asyncio.Event()
+
+    async def reply(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(lines(delta(content="Hel"), done=False))
+        # What comes at once goes on as one piece.
+        await more.wait()
+        await response.write(rest)
+        return response
+
     kinds, texts = [], []
     async with (
         served(tmp_path, reply) as (_, _, client),
@@ -93,6 +104,7 @@ async def test_the_official_client_streams_an_answer(tmp_path: Path) -> None:
             kinds.append(event.type)
             if event.type == "response.output_text.delta":
                 texts.append(event.delta)
+                more.set()
         answer = await events.get_final_response()
     assert kinds == [
         "response.created",

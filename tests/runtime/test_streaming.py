@@ -6,7 +6,21 @@ import pytest
 from aiohttp import web
 from openai import APIError
 
-from runtime.support import Reply, Running, call, config, delta, lines, played, plugin, running, says, scripted
+from runtime.support import (
+    USAGE,
+    Reply,
+    Running,
+    call,
+    config,
+    delta,
+    lines,
+    played,
+    plugin,
+    running,
+    says,
+    scripted,
+    stream,
+)
 from smarter_crds.runtime_config import ModelConfig, RuntimeConfig
 from smarter_runtime.events import ToolResult
 from smarter_runtime.metrics import Metrics
@@ -183,3 +197,26 @@ async def answered(bot: Running) -> None:
     """Wait until no answer is being made any more."""
     while bot.services.places.taken:  # noqa: ASYNC110
         await asyncio.sleep(0)
+
+
+async def test_text_that_came_at_once_goes_on_at_once(tmp_path: Path) -> None:
+    words = [f"word{number} " for number in range(100)]
+    at_once = stream(lines(*(delta(content=word) for word in words), delta("stop"), USAGE))
+    async with played(tmp_path, at_once) as (bot, _), bot.client() as client:
+        chunks = await client.chat.completions.create(
+            model="support", messages=[{"role": "user", "content": "x"}], stream=True
+        )
+        pieces = [piece async for chunk in chunks if (piece := chunk.choices[0].delta.content)]
+    assert "".join(pieces) == "".join(words)
+    # The network may cut it anywhere, but not after every word.
+    assert len(pieces) < 50
+
+
+async def test_what_was_said_before_a_fault_is_sent_although_both_came_at_once(tmp_path: Path) -> None:
+    fault = {"error": {"message": "x", "type": "server_error", "code": None}}
+    broken = stream(lines(delta(content="So "), delta(content="far."), fault, done=False))
+    async with played(tmp_path, broken) as (bot, _):
+        response = await bot.chat("x", stream=True)
+        text = await response.text()
+    assert text.index("So far.") < text.index('"error"')
+    assert "[DONE]" not in text

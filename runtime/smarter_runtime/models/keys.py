@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from smarter_runtime.events import ModelFailed
+from smarter_runtime.files import FileVersion, file_version
 
 
 class KeyFiles:
@@ -10,7 +11,7 @@ class KeyFiles:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._read: dict[str, tuple[tuple[int, int, int], str]] = {}
+        self._read: dict[str, tuple[FileVersion, str]] = {}
 
     def key(self, name: str) -> str:
         """Return the key in the file `name`.
@@ -31,15 +32,14 @@ class KeyFiles:
     def fault(self, name: str) -> str:
         """Return why there is nothing in the file `name`; empty when there is."""
         path = self._directory / name
-        if not path.resolve().is_relative_to(self._directory.resolve()):
-            return f"`{name}` lies outside the secrets folder."
-        try:
-            status = path.stat()
-            version = (status.st_ino, status.st_mtime_ns, status.st_size)
-            if name not in self._read or self._read[name][0] != version:
+        version = file_version(path)
+        if version is None or name not in self._read or self._read[name][0] != version:
+            if not path.resolve().is_relative_to(self._directory.resolve()):
+                return f"`{name}` lies outside the secrets folder."
+            try:
                 self._read[name] = (version, path.read_text().strip())
-        except (OSError, UnicodeDecodeError) as error:
-            return f"Cannot read the file `{name}`: {getattr(error, 'strerror', None) or 'it is no text'}."
+            except (OSError, UnicodeDecodeError) as error:
+                return f"Cannot read the file `{name}`: {getattr(error, 'strerror', None) or 'it is no text'}."
         return "" if self._read[name][1] else f"The file `{name}` is empty."
 
     def _content(self, name: str, missing: str) -> str:
