@@ -1,14 +1,16 @@
 """Real servers for the tests here, started once for all of them; each test makes what it needs in them."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from smarter_runtime.stores.connections import StoreConnections
 from support.mariadb import MariaDB, running_mariadb
 from support.postgresql import PostgreSQL, running_postgresql
 from support.redis_server import Redis, running_redis
 from support.ssh_server import SshServer, running_ssh_server
-from support.stores import StoreKind
+from support.stores import StoreKind, connected, postgresql_store, redis_store
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +50,18 @@ def server(kind: StoreKind, request: pytest.FixtureRequest) -> Redis | PostgreSQ
     if isinstance(made, Redis):
         made.command("FLUSHALL")
     return made
+
+
+@pytest.fixture
+async def in_redis(redis_server: Redis, tmp_path: Path) -> AsyncIterator[StoreConnections]:
+    """Use an empty Store of type Redis."""
+    redis_server.command("FLUSHALL")
+    async with connected(redis_store(redis_server, tmp_path)) as made:
+        yield made
+
+
+@pytest.fixture
+async def in_postgresql(postgresql: PostgreSQL, tmp_path: Path) -> AsyncIterator[StoreConnections]:
+    """Use an empty Store of type PostgreSQL."""
+    async with connected(postgresql_store(postgresql, tmp_path)) as made:
+        yield made

@@ -1,8 +1,6 @@
 """The stores of conversations in real servers do what the embedded one does, for many bots beside each other."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -12,25 +10,10 @@ from smarter_runtime.conversations.redis import GRACE_DAYS, RedisConversations
 from smarter_runtime.conversations.redis_layout import Keys
 from smarter_runtime.stores.connections import StoreConnections
 from support.conversation_suite import ANN, ConversationSuite, closed, ids, question, said, texts
-from support.postgresql import PostgreSQL
 from support.redis_server import Redis
-from support.stores import connected, postgresql_store, redis_store
 
 BOT, OTHER = "bot-1", "bot-2"
 DAYS = 30
-
-
-@pytest.fixture
-async def in_redis(redis_server: Redis, tmp_path: Path) -> AsyncIterator[StoreConnections]:
-    redis_server.command("FLUSHALL")
-    async with connected(redis_store(redis_server, tmp_path)) as made:
-        yield made
-
-
-@pytest.fixture
-async def in_postgresql(postgresql: PostgreSQL, tmp_path: Path) -> AsyncIterator[StoreConnections]:
-    async with connected(postgresql_store(postgresql, tmp_path)) as made:
-        yield made
 
 
 class TestRedisConversations(ConversationSuite):

@@ -1,33 +1,15 @@
 """The stores of usage records in real servers do what the embedded one does, for many bots beside each other."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from smarter_runtime.stores.connections import StoreConnections
 from smarter_runtime.usage import UsageStore
 from smarter_runtime.usage.postgresql import PostgreSqlUsage
 from smarter_runtime.usage.redis import RedisUsage
-from support.postgresql import PostgreSQL
 from support.redis_server import Redis
-from support.stores import connected, postgresql_store, redis_store
 from support.usage_suite import UsageSuite, begun, final, to_read
 
 BOT, OTHER = "bot-1", "bot-2"
-
-
-@pytest.fixture
-async def in_redis(redis_server: Redis, tmp_path: Path) -> AsyncIterator[StoreConnections]:
-    redis_server.command("FLUSHALL")
-    async with connected(redis_store(redis_server, tmp_path)) as made:
-        yield made
-
-
-@pytest.fixture
-async def in_postgresql(postgresql: PostgreSQL, tmp_path: Path) -> AsyncIterator[StoreConnections]:
-    async with connected(postgresql_store(postgresql, tmp_path)) as made:
-        yield made
 
 
 class TestRedisUsage(UsageSuite):
