@@ -44,6 +44,18 @@ class PartialCall:
         return {"id": self.id, "type": "function", "function": function, **self.extra}
 
 
+def _only_text(chunk: Mapping[str, Any]) -> str:
+    """Return the text of a chunk that says nothing besides, as most do; empty for any other."""
+    try:
+        [choice] = chunk["choices"]
+        delta = choice["delta"]
+        said = delta["content"]
+    except (KeyError, TypeError, ValueError):
+        return ""
+    is_alone = len(delta) == 1 and not choice.get("finish_reason") and not chunk.get("usage")
+    return said if is_alone and isinstance(said, str) else ""
+
+
 class ChatAssembler:
     """Takes the chunks of one stream, gives events, and remembers the whole message."""
 
@@ -61,6 +73,13 @@ class ChatAssembler:
         return bool(self.finish_reason)
 
     def events(self, chunk: Mapping[str, Any]) -> Iterator[Event]:
+        said = _only_text(chunk)
+        if not said:
+            return self._whole(chunk)
+        self._text += said
+        return iter((Text(said),))
+
+    def _whole(self, chunk: Mapping[str, Any]) -> Iterator[Event]:
         usage = mapping(chunk.get("usage"))
         if usage:
             yield _usage(usage)
