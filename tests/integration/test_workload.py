@@ -127,10 +127,14 @@ async def test_a_deployment_that_was_made_anew_with_another_selector_is_replaced
         found = await api.get("Deployment", namespace, "support")
         return found is not None and found["spec"]["selector"] == old["spec"]["selector"]
 
+    async def none_left() -> bool:
+        pods = await api.list_all("Pod", namespace, "other=yes")
+        return all("deletionTimestamp" in pod["metadata"] for pod in pods)
+
     await eventually(replaced, 10)
     await ready(api, namespace)
-    pods = await api.list_all("Pod", namespace, "other=yes")
-    assert [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]] == []
+    # The garbage collector comes after the Deployment has gone, and not at once.
+    await eventually(none_left)
 
 
 async def _created(api: Api, deployment: Manifest) -> bool:
