@@ -20,8 +20,8 @@ def draw(found: dict[str, Any], target: Path) -> None:
     mpl.use("Agg")
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    _bars(left, found, "cpu_ms_answer", "CPU per whole answer (ms)")
-    _bars(right, found, "cpu_ms_stream", "CPU per stream, 100 chunks, one every 20 ms (ms)")
+    _bars(left, found, "cpu_ms_answer", "one whole answer")
+    _bars(right, found, "cpu_ms_stream", "one stream of 100 chunks, one every 20 ms")
     figure.suptitle(
         f"CPU of one worker per answer, TLS and keys on both sides ({found['machine']['cpus']} CPUs, median)"
     )
@@ -34,5 +34,5 @@ def _bars(axes: Axes, found: dict[str, Any], key: str, label: str) -> None:
     colours = [GREY if prefix else BLUE for *_, prefix in known]
     bars = axes.bar([name for name, *_ in known], [value for _, value, _ in known], color=colours)
     axes.bar_label(bars, fmt="%.3g", padding=2)
-    axes.set(ylabel=label, ylim=(0, max(value for _, value, _ in known) * 1.12))
+    axes.set(title=label, ylabel="ms", ylim=(0, max(value for _, value, _ in known) * 1.12))
     axes.spines[["top", "right"]].set_visible(False)
