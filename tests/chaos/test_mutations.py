@@ -27,17 +27,26 @@ def test_the_test_that_is_named_notices_the_missing_safeguard(
     module = package / mutation.module
     text = module.read_text(encoding="utf-8")
     module.write_text(text.replace(mutation.text, mutation.instead), encoding="utf-8")
-    result = _run(mutation.test, tmp_path)
-    killed = result.returncode == TESTS_FAILED
+    verdict, output = _verdict(mutation.test, tmp_path)
     with capsys.disabled():
-        sys.stdout.write(f"\n{name:45} → {mutation.test.split('::')[1]}: {'killed' if killed else 'SURVIVED'}")
-    assert killed, f"the mutation survived:\n{result.stdout[-3000:]}{result.stderr[-1000:]}"
+        sys.stdout.write(f"\n{name:45} → {mutation.test.split('::')[1]}: {verdict}")
+    assert verdict != "SURVIVED", f"the mutation survived:\n{output}"
 
 
 @pytest.mark.parametrize("test", sorted({mutation.test for mutation in MUTATIONS.values()}))
 def test_the_named_test_passes_with_the_operator_as_it_is(test: str) -> None:
     result = _run(test, PACKAGE.parent)
     assert result.returncode == 0, result.stdout[-3000:]
+
+
+def _verdict(test: str, path: Path) -> tuple[str, str]:
+    """Return what became of a mutation, and what the test printed. Without a safeguard work may also never end."""
+    try:
+        result = _run(test, path)
+    except subprocess.TimeoutExpired:
+        return "hung", ""
+    verdict = "killed" if result.returncode == TESTS_FAILED else "SURVIVED"
+    return verdict, result.stdout[-3000:] + result.stderr[-1000:]
 
 
 def _run(test: str, path: Path) -> subprocess.CompletedProcess[str]:
