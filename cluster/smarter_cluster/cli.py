@@ -79,7 +79,7 @@ def _load_image(cluster: Cluster, options: argparse.Namespace) -> None:
 
 
 def _demo(_: Cluster, options: argparse.Namespace) -> None:
-    Demo(options.source, options.provider, _say).run()
+    Demo(options.source, options.provider, _say, options.name).run()
 
 
 def _kubectl(cluster: Cluster, options: argparse.Namespace) -> int:

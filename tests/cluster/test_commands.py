@@ -32,6 +32,17 @@ def test_without_a_cluster_a_command_says_how_to_make_one(
     assert "python -m smarter_cluster up --name absent" in capsys.readouterr().err
 
 
+def test_the_demo_uses_the_cluster_that_is_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def up(cluster: Cluster) -> None:
+        raise ClusterError(f"up: {cluster.name}")
+
+    monkeypatch.setattr(Cluster, "up", up)
+    assert main(["demo", "--name", "other"]) == 1
+    assert capsys.readouterr().err == "up: other\n"
+
+
 def test_the_status_of_no_cluster_is_said_and_counts_as_failure(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
