@@ -22,6 +22,9 @@ Tell = Callable[[Manifest, News], None]
 HOLD_SECONDS = 3.0
 """How long a change of status may wait that does not change whether the Chatbot is ready."""
 
+FIRST_SECONDS = 1.0
+"""How long the first status of a Chatbot that can be served waits for what its new children say."""
+
 USED_BY_SECONDS = 10.0
 """At least so long apart are two writes that only correct a count of users."""
 
@@ -84,6 +87,9 @@ class Reporter:
 
 def hold_seconds(before: Status, status: Status) -> float:
     """Return how long a changed status may wait for the next change, so that a passing state costs no write."""
+    if not before:
+        is_coming = _condition(status, "Accepted")[0] == "True" and _condition(status, "Ready")[0] != "True"
+        return FIRST_SECONDS if is_coming else 0
     same_config = all(before.get(key) == status.get(key) for key in ("observedGeneration", "configHash"))
     ready, live = _condition(status, "Ready"), _condition(status, "ConfigLive")
     if same_config and live[1] in UNHEARD and _condition(before, "Ready")[0] == ready[0] == "True":

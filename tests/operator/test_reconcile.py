@@ -59,6 +59,27 @@ async def test_creating_takes_one_write_per_child_and_two_of_status() -> None:
     assert len(of_bot) == 12
 
 
+@pytest.mark.parametrize(
+    ("spec", "seconds"),
+    [
+        pytest.param({}, 1.0, id="can-be-served"),
+        pytest.param({"plugins": [{"name": "gone"}]}, 1.0, id="can-be-served-in-part"),
+        pytest.param({"model": {"providerRef": {"name": "gone"}}}, 0.0, id="cannot"),
+    ],
+)
+@virtual_time
+async def test_the_first_status_of_a_bot_that_can_be_served_waits_for_what_its_children_say(
+    spec: dict[str, Any], seconds: float
+) -> None:
+    cluster = acme()
+    async with Harness(cluster) as harness:
+        cluster.create(chatbot(**spec))
+        before = asyncio.get_running_loop().time()
+        while ("status", "Chatbot", "support") not in cluster.writes:
+            await asyncio.sleep(0.1)
+        assert asyncio.get_running_loop().time() - before == pytest.approx(seconds, abs=0.15)
+
+
 @pytest.mark.parametrize("answer_after_seconds", [0, 20], ids=["pods-answer-at-once", "pods-take-their-time"])
 @virtual_time
 async def test_a_second_operator_over_converged_chatbots_writes_nothing(answer_after_seconds: float) -> None:
