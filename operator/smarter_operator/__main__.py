@@ -53,9 +53,7 @@ async def run(settings: Settings) -> None:
         engine = Engine(cluster, client, settings, elector, host_client=HttpsHostClient(settings.probe_port))
         engine.follow(streams)
         async with serve(engine, settings.server_host, settings.server_port), webhook.serve(engine, settings):
-            await _work(engine, lambda: (server, watch_session(configuration, streams, engine)))
-            if elector is not None:
-                await elector.release()
+            await _work(engine, elector, lambda: (server, watch_session(configuration, streams, engine)))
 
 
 def _elector(cluster: KubernetesCluster, settings: Settings) -> Elector | None:
@@ -65,15 +63,23 @@ def _elector(cluster: KubernetesCluster, settings: Settings) -> Elector | None:
     return Elector(lease, settings.identity or socket.gethostname(), lambda: datetime.now(UTC))
 
 
-async def _work(engine: Engine, login: handlers.Login) -> None:
+async def _work(engine: Engine, elector: Elector | None, login: handlers.Login) -> None:
     working = asyncio.create_task(engine.run())
     stop = asyncio.Event()
     # A core that dies must take the watching down with it, so that the process ends and is started anew.
     working.add_done_callback(lambda _: stop.set())
-    try:
-        await handlers.watch(engine, login, stop)
-    finally:
+
+    async def step_down() -> None:
+        """End the work and let another replica have it."""
         working.cancel()
+        await asyncio.wait([working])
+        if elector is not None:
+            await elector.release()
+
+    try:
+        await handlers.watch(engine, login, stop, step_down)
+    finally:
+        await step_down()
     try:
         await working
     except asyncio.CancelledError:

@@ -27,6 +27,7 @@ LIST_PAGE = 500
 LONGEST_BACKOFF_SECONDS = 15
 
 Login = Callable[[], tuple[str, aiohttp.ClientSession]]
+StepDown = Callable[[], Awaitable[None]]
 
 
 class _EndlessBackoffs:
@@ -52,12 +53,19 @@ class _NoDiffs(kopf.DiffBaseStorage):
         return
 
 
-def registry(engine: Engine, login: Login) -> kopf.OperatorRegistry:
+def registry(engine: Engine, login: Login, step_down: StepDown) -> kopf.OperatorRegistry:
     """Return handlers that feed `engine` with what the session leaves to kopf, and make kopf watch all the rest.
 
-    `login` gives the API server's address and a new session to it.
+    `login` gives the API server's address and a new session to it; `step_down` is called once kopf was told to stop and
+    watches no more.
     """
     made = kopf.OperatorRegistry()
+
+    async def end_work(**_: Any) -> None:
+        await step_down()
+
+    # Here and not after kopf: it waits for five seconds whether what still runs may end by itself.
+    kopf.on.cleanup(registry=made)(end_work)
 
     async def log_in(**_: Any) -> kopf.AiohttpSession:
         server, session = login()
@@ -90,12 +98,12 @@ def settings(engine: Engine) -> kopf.OperatorSettings:
     return made
 
 
-async def watch(engine: Engine, login: Login, stop: asyncio.Event) -> None:
-    """Watch until told to stop by the event or by SIGTERM."""
+async def watch(engine: Engine, login: Login, stop: asyncio.Event, step_down: StepDown) -> None:
+    """Watch until told to stop by the event or by SIGTERM; then the work ends by `step_down`."""
     # Given, for kopf would look up the user's name, and the user of a container may have none.
     identity: Any = "smarter-operator"
     await kopf.operator(
-        registry=registry(engine, login),
+        registry=registry(engine, login, step_down),
         settings=settings(engine),
         identity=identity,
         standalone=True,
