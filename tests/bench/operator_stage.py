@@ -156,13 +156,13 @@ async def reconciles(operator: OperatorProcess) -> int:
 
 
 async def settled(operator: OperatorProcess) -> Calls:
-    """Wait until the operator neither writes nor has work; return its calls."""
-    state: tuple[int, int] = (-1, -1)
+    """Wait until the operator writes nothing; return its calls. Of many Chatbots some are always looked at again."""
+    state = -1
     since = time.perf_counter()
 
     async def quiet() -> bool:
         nonlocal state, since
-        now = (writes(await calls(operator)), await reconciles(operator))
+        now = writes(await calls(operator))
         if now != state:
             state, since = now, time.perf_counter()
         return time.perf_counter() - since >= QUIET_SECONDS
