@@ -33,6 +33,7 @@ def _memory(axes: Axes, found: dict[str, Any]) -> None:
     goals = {number: mib for number, mib in GOALS_MIB.items() if number <= max(numbers)}
     if goals:
         axes.plot(list(goals), list(goals.values()), "kv", label="goal: at most")
+    axes.margins(y=0.15)
     axes.set(xlabel="Chatbots", ylabel="Memory of the operator (MiB)", xlim=(0, None), ylim=(0, None))
     axes.legend()
     axes.grid(alpha=0.3)
@@ -44,6 +45,8 @@ def _speed(axes: Axes, found: dict[str, Any]) -> None:
     axes.plot(numbers, speeds, color=BLUE, marker="o", label="operator")
     bots, raw = found["chatbots"], found["raw_chatbots_per_s"]
     axes.plot([bots], [raw], color=ORANGE, marker="D", linestyle="", label="no operator: same objects, raw loop")
+    # A lone pair of points lies at the top of the picture, where a legend would hide it.
+    axes.margins(y=0.5)
     axes.set(xlabel="Chatbots", ylabel="Chatbots applied per second", xlim=(0, None), ylim=(0, None))
-    axes.legend()
+    axes.legend(loc="lower left")
     axes.grid(alpha=0.3)
