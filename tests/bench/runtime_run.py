@@ -46,6 +46,7 @@ Start = Callable[[str], AbstractAsyncContextManager[stacks.Running]]
 async def main(options: argparse.Namespace) -> None:
     """Go through all programs again and again, and write the medians."""
     begun = time.monotonic()
+    stacks.compile_ahead()
     with tempfile.TemporaryDirectory(prefix="smarter-bench-") as folder:
         at = stacks.place(Path(folder) / "files")
         async with stacks.provider(at) as provider:

@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -62,6 +63,13 @@ class Running:
 
     def _family(self) -> list[psutil.Process]:
         return [self.process, *self.process.children(recursive=True)]
+
+
+def compile_ahead() -> None:
+    """Have all modules compiled, as they are in the images, also where Python is told to write no bytecode."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}  # noqa: TID251
+    folders = [sysconfig.get_path("purelib"), *(str(HERE.parents[1] / part) for part in ("crds", "runtime"))]
+    subprocess.run([sys.executable, "-m", "compileall", "-q", *folders], env=environment, check=False)
 
 
 def place(folder: Path) -> Place:
