@@ -4,6 +4,7 @@ from pathlib import Path
 
 from smarter_runtime.events import ModelFailed
 from smarter_runtime.files import FileVersion, file_version
+from smarter_runtime.secret_files import SecretFiles, SecretMissing
 
 
 class KeyFiles:
@@ -11,6 +12,7 @@ class KeyFiles:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._files = SecretFiles(directory)
         self._read: dict[str, tuple[FileVersion, str]] = {}
 
     def key(self, name: str) -> str:
@@ -31,16 +33,13 @@ class KeyFiles:
 
     def fault(self, name: str) -> str:
         """Return why there is nothing in the file `name`; empty when there is."""
-        path = self._directory / name
-        version = file_version(path)
+        version = file_version(self._directory / name)
         if version is None or name not in self._read or self._read[name][0] != version:
-            if not path.resolve().is_relative_to(self._directory.resolve()):
-                return f"`{name}` lies outside the secrets folder."
             try:
-                self._read[name] = (version, path.read_text().strip())
-            except (OSError, UnicodeDecodeError) as error:
-                return f"Cannot read the file `{name}`: {getattr(error, 'strerror', None) or 'it is no text'}."
-        return "" if self._read[name][1] else f"The file `{name}` is empty."
+                self._read[name] = (version, self._files.text(name))
+            except SecretMissing as missing:
+                return str(missing)
+        return ""
 
     def _content(self, name: str, missing: str) -> str:
         fault = self.fault(name)
