@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from smarter_crds.connection_config import TlsConfig
-from smarter_crds.sql_config import SqlConfig, SqlConnectionConfig
+from smarter_crds.sql_config import SqlConfig
 from smarter_runtime.secret_files import SecretFiles
 from smarter_runtime.tools.sql.database import Database
 from smarter_runtime.tools.sql.faults import QueryFailed
 from smarter_runtime.tools.sql.query import Query
 from support.mariadb import MariaDB
 from support.postgresql import Role
-from support.sql_tools import CREDENTIALS, LOOPBACK, query, sql_tools, written
+from support.sql_tools import connection, query, sql_tools, written
 
 SCHEMA = """
     create table orders
@@ -38,22 +38,6 @@ def owner(mariadb: MariaDB) -> Role:
 def reader(mariadb: MariaDB, owner: Role) -> Role:
     """The role that the documentation says to make."""
     return mariadb.reader(owner.database)
-
-
-def connection(server: MariaDB, role: Role, folder: Path, **changes: Any) -> SqlConnectionConfig:
-    written(folder, role)
-    (folder / "ca").write_text(server.authority.read_text())
-    whole = {
-        "name": "shop",
-        "engine": "MariaDB",
-        "host": "localhost",
-        "port": server.port,
-        "database": role.database,
-        "credentials": CREDENTIALS,
-        "tls": TlsConfig(ca_file="ca"),
-        "allowed_cidrs": LOOPBACK,
-    }
-    return SqlConnectionConfig.model_validate(whole | changes)
 
 
 ORDER = query("order", "select status, price, at, '100%' as sure from orders where id = :id", {"id": "Integer"})

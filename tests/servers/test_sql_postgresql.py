@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from smarter_crds.connection_config import TlsConfig
 from smarter_crds.runtime_config import RuntimeProblem
-from smarter_crds.sql_config import SqlConfig, SqlConnectionConfig
+from smarter_crds.sql_config import SqlConfig
 from smarter_runtime.secret_files import SecretFiles
 from smarter_runtime.tools.sql.database import Database
 from smarter_runtime.tools.sql.faults import QueryFailed
 from smarter_runtime.tools.sql.query import Query
 from support.postgresql import PostgreSQL, Role
-from support.sql_tools import CREDENTIALS, LOOPBACK, Tools, query, sql_tools, written
+from support.sql_tools import Tools, connection, query, sql_tools, written
 
 UNAVAILABLE = "The database of this tool cannot be reached at the moment."
 SCHEMA = """
@@ -42,22 +42,6 @@ def reader(postgresql: PostgreSQL, owner: Role) -> Role:
     made = f"create role {role.username} login password '{role.password}'; grant select on orders to {role.username}"
     postgresql.sql(made, role.database)
     return role
-
-
-def connection(server: PostgreSQL, role: Role, folder: Path, **changes: Any) -> SqlConnectionConfig:
-    written(folder, role)
-    (folder / "ca").write_text(server.authority.read_text())
-    whole = {
-        "name": "shop",
-        "engine": "PostgreSQL",
-        "host": "localhost",
-        "port": server.port,
-        "database": role.database,
-        "credentials": CREDENTIALS,
-        "tls": TlsConfig(ca_file="ca"),
-        "allowed_cidrs": LOOPBACK,
-    }
-    return SqlConnectionConfig.model_validate(whole | changes)
 
 
 ORDER = query("order", "select status, price, data, tags from orders where id = :id", {"id": "Integer"})

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from smarter_crds.connection_config import CredentialsConfig, TlsConfig
-from smarter_crds.sql_config import SqlConnectionConfig, SshTunnelConfig
+from smarter_crds.sql_config import SshTunnelConfig
 from smarter_crds.tool_config import ProxyConfig
 from support.postgresql import PostgreSQL, Role
 from support.proxy_server import http_proxy, socks_proxy
 from support.server_process import certificate
-from support.sql_tools import CREDENTIALS, LOOPBACK, query, sql_tools, written
+from support.sql_tools import connection, query, sql_tools
 from support.ssh_server import SshServer
 
 ONE = query("one", "select 1 as one, ssl from pg_stat_ssl where pid = pg_backend_pid()")
@@ -26,22 +26,6 @@ def reader(postgresql: PostgreSQL) -> Role:
     role = Role(f"reader_{secrets.token_hex(6)}", secrets.token_hex(12), owner.database)
     postgresql.sql(f"create role {role.username} login password '{role.password}'")
     return role
-
-
-def connection(server: PostgreSQL, role: Role, folder: Path, **changes: Any) -> SqlConnectionConfig:
-    written(folder, role)
-    (folder / "ca").write_text(server.authority.read_text())
-    whole = {
-        "name": "shop",
-        "engine": "PostgreSQL",
-        "host": "localhost",
-        "port": server.port,
-        "database": role.database,
-        "credentials": CREDENTIALS,
-        "tls": TlsConfig(ca_file="ca"),
-        "allowed_cidrs": LOOPBACK,
-    }
-    return SqlConnectionConfig.model_validate(whole | changes)
 
 
 def tunnel(server: SshServer, folder: Path, **changes: Any) -> SshTunnelConfig:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from smarter_crds.connection_config import CredentialsConfig
+from smarter_crds.connection_config import CredentialsConfig, TlsConfig
 from smarter_crds.runtime_config import (
     AppConfig,
     BotIdentity,
@@ -23,7 +23,8 @@ from smarter_crds.tool_config import ParameterConfig, ParameterTypeName
 from smarter_runtime.events import ToolCall, ToolResult
 from smarter_runtime.tools import NOBODY, Claims, Toolbox
 from smarter_runtime.tools.sql.connector import SqlConnector
-from support.postgresql import Role
+from support.mariadb import MariaDB
+from support.postgresql import PostgreSQL, Role
 
 CREDENTIALS = CredentialsConfig(username_file="username", password_file="password")
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -33,6 +34,23 @@ def written(secrets: Path, role: Role) -> None:
     """Write user and password where the runtime looks for them."""
     (secrets / "username").write_text(role.username, encoding="utf-8")
     (secrets / "password").write_text(role.password, encoding="utf-8")
+
+
+def connection(server: PostgreSQL | MariaDB, role: Role, folder: Path, **changes: Any) -> SqlConnectionConfig:
+    """Return how `role` reaches the server over verified TLS; what it needs of Secrets is written to `folder`."""
+    written(folder, role)
+    (folder / "ca").write_text(server.authority.read_text())
+    whole = {
+        "name": "shop",
+        "engine": "MariaDB" if isinstance(server, MariaDB) else "PostgreSQL",
+        "host": "localhost",
+        "port": server.port,
+        "database": role.database,
+        "credentials": CREDENTIALS,
+        "tls": TlsConfig(ca_file="ca"),
+        "allowed_cidrs": LOOPBACK,
+    }
+    return SqlConnectionConfig.model_validate(whole | changes)
 
 
 def query(
