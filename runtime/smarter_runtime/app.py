@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from smarter_runtime.answers import REASON
+from smarter_runtime.direct import Direct, ErrorHandler
 from smarter_runtime.endpoints import chat, conversations, described, health, operations, visitor
 from smarter_runtime.errors import ApiError
 from smarter_runtime.middleware import RequestMiddleware
@@ -34,7 +35,8 @@ def create_api(services: Services) -> ASGIApp:
     app.get("/")(visitor.chat_page)
     app.get("/livez")(health.livez)
     app.get("/readyz")(health.readyz)
-    return RequestMiddleware(Origins(app, services.configs), services.metrics, services.traces)
+    direct = Direct(app, ("/v1/chat/completions", "/v1/responses"), _HANDLERS)
+    return RequestMiddleware(Origins(direct, services.configs), services.metrics, services.traces)
 
 
 def create_status(services: Services) -> ASGIApp:
@@ -51,9 +53,8 @@ def create_status(services: Services) -> ASGIApp:
 def _application(services: Services) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, telemetry={"tracing": False})
     app.state.services = services
-    app.add_exception_handler(ApiError, _api_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _bug)
+    for type_, handler in _HANDLERS.items():
+        app.add_exception_handler(type_, handler)
     return app
 
 
@@ -74,3 +75,6 @@ async def _bug(request: Request, error: Exception) -> JSONResponse:
     # The server logs the traceback; the client learns nothing of it.
     text = "Something went wrong inside the chatbot. Please try again."
     return await _api_error(request, ApiError(500, "internal_error", text))
+
+
+_HANDLERS: dict[type[Exception], ErrorHandler] = {ApiError: _api_error, HTTPException: _http_error, Exception: _bug}

@@ -41,7 +41,7 @@ class Meter:
         self._services.metrics.round_done(finished, self._config, cost)
         self._tally.round_done(finished, cost)
         if self._round:
-            self._round.end(of_round(finished, self._config), error=finished.failure)
+            self._round.end(lambda: of_round(finished, self._config), error=finished.failure)
 
     @contextmanager
     def tool(self, call: ToolCall) -> Iterator[ToolDone]:
@@ -59,4 +59,4 @@ class Meter:
         try:
             yield done
         finally:
-            span.end(of_tool(call, name, self._config), error=error)
+            span.end(lambda: of_tool(call, name, self._config), error=error)

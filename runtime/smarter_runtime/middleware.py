@@ -9,9 +9,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from smarter_runtime.answers import CLIENT_GONE, HEADERS, REASON
+from smarter_runtime.direct import STARTED
 from smarter_runtime.logs import request_id
 from smarter_runtime.metrics import Metrics
-from smarter_runtime.tracing import Span
+from smarter_runtime.tracing import Attributes, Span
 from smarter_runtime.tracing.traces import Traces
 
 logger = logging.getLogger("smarter_runtime.access")
@@ -56,6 +57,7 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                scope[STARTED] = True
                 sent = MutableHeaders(scope=message)
                 sent["X-Request-ID"] = id_
                 for name, value in _ALWAYS.items():
@@ -96,13 +98,16 @@ def _tell(span: Span, scope: Scope, status: int, id_: str) -> None:
     """Say what became of a request; the path may name a conversation, and is not told."""
     method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
     reason = scope.get(REASON, "")
-    attributes = {
-        "http.request.method": method,
-        "http.route": _route(scope),
-        "http.response.status_code": status,
-        "smarter.request.id": id_,
-        "smarter.reason": reason or "ok",
-    }
+
+    def attributes() -> Attributes:
+        return {
+            "http.request.method": method,
+            "http.route": _route(scope),
+            "http.response.status_code": status,
+            "smarter.request.id": id_,
+            "smarter.reason": reason or "ok",
+        }
+
     # A refusal is the client's affair; a stream that broke off is ours, whatever its status was.
     is_ours = status >= _SERVER_ERROR_FROM or (status == _OK and reason not in _NO_ERRORS)
     span.end(attributes, name=f"{method} {_route(scope)}", error=(reason or str(status)) if is_ours else "")

@@ -1,6 +1,6 @@
 """Spans of what happens in a request, for whoever traces; a bot without a collector tells nothing and loads nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Literal, Protocol
@@ -18,8 +18,11 @@ trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 class Span(Protocol):
     """Something that has begun."""
 
-    def end(self, attributes: Attributes, *, name: str = "", error: str = "") -> None:
-        """Tell how it went; `error` is a word of ours, and empty if all went well. No content, whatever it is of."""
+    def end(self, attributes: Callable[[], Attributes], *, name: str = "", error: str = "") -> None:
+        """Tell how it went; `error` is a word of ours, and empty if all went well. No content, whatever it is of.
+
+        `attributes` is called only where somebody traces.
+        """
         ...
 
 
@@ -40,7 +43,7 @@ class Tracer(Protocol):
 
 
 class _Nothing:
-    def end(self, attributes: Attributes, *, name: str = "", error: str = "") -> None: ...
+    def end(self, attributes: Callable[[], Attributes], *, name: str = "", error: str = "") -> None: ...
 
 
 class Untraced:

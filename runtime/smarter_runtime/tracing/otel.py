@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
 from opentelemetry import trace
@@ -40,10 +40,10 @@ class OtelSpan:
     def __init__(self, span: trace.Span) -> None:
         self._span = span
 
-    def end(self, attributes: Attributes, *, name: str = "", error: str = "") -> None:
+    def end(self, attributes: Callable[[], Attributes], *, name: str = "", error: str = "") -> None:
         if name:
             self._span.update_name(name)
-        self._span.set_attributes(dict(attributes))
+        self._span.set_attributes(dict(attributes()))
         if error:
             self._span.set_attribute("error.type", error)
             self._span.set_status(Status(StatusCode.ERROR))
