@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from smarter_crds.usage import UsageStatus
 from smarter_runtime.conversations import TurnState
@@ -40,7 +41,8 @@ class Closing:
 
     def begin(self) -> None:
         longest = self._plan.bot.config.limits.max_answer_seconds + RESERVE_SECONDS
-        self._recorder.begin(self._tally.lost(self._plan.messages), self._now_ms() + 1000 * longest)
+        lost = partial(self._tally.lost, self._plan.messages)
+        self._recorder.begin(self._tally.id, lost, self._now_ms() + 1000 * longest)
         if self._talk is not None:
             self._holding = asyncio.create_task(self._talk.hold(self._now_ms))
 
@@ -57,7 +59,7 @@ class Closing:
         """Say how the answer ended; one that was never begun has used nothing."""
         status, reason = self._ended or ("Failed", "overloaded")
         error = reason or ("stopped" if status == "Stopped" else "")
-        span.end(of_answer(self._tally.record(status, reason)), error=error)
+        span.end(lambda: of_answer(self._tally.record(status, reason)), error=error)
 
     async def abandon(self) -> None:
         """Give up an answer that was never begun: it has used nothing, and its question has no answer."""

@@ -54,15 +54,19 @@ class Embedded:
         self._directory = directory
         self._schema = tuple(schema)
         self._at_start = tuple(at_start)
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Sequence[_Job | None]] = queue.SimpleQueue()
+        self._patient: list[_Job] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._thread: threading.Thread | None = None
         self._is_closed = False
         self.problems: tuple[RuntimeProblem, ...] = ()
 
-    def submit(self, work: Work[T]) -> asyncio.Future[T]:
+    def submit(self, work: Work[T], *, patience: float = 0.0) -> asyncio.Future[T]:
         """Let the thread do `work` in a transaction. It may be done although nobody waits for it any more.
 
-        Work that raises changes nothing. What the work returns must not depend on the connection.
+        Work that raises changes nothing; it may be done a second time where what it shared a commit with raised. What
+        it returns must not depend on the connection. It waits up to `patience` seconds for other work, whose way to
+        the thread and back it shares.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if self._is_closed:
@@ -70,8 +74,21 @@ class Embedded:
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="embedded-store", daemon=True)
             self._thread.start()
-        self._jobs.put(_Job(work, future))
+        self._patient.append(_Job(work, future))
+        if not patience:
+            self.hasten()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(patience, self.hasten)
         return future
+
+    def hasten(self) -> None:
+        """Let nothing wait any longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._patient:
+            self._jobs.put(self._patient)
+            self._patient = []
 
     async def run(self, work: Work[T]) -> T:
         return await self.submit(work)
@@ -79,8 +96,9 @@ class Embedded:
     async def close(self) -> None:
         """Finish what was asked for."""
         self._is_closed = True
+        self.hasten()
         if self._thread is not None:
-            self._jobs.put(None)
+            self._jobs.put([None])
             await asyncio.to_thread(self._thread.join)
 
     def _serve(self) -> None:
@@ -100,10 +118,10 @@ class Embedded:
             connection.close()
 
     def _waiting(self) -> list[_Job | None]:
-        jobs = [self._jobs.get()]
+        jobs = list(self._jobs.get())
         with contextlib.suppress(queue.Empty):
             while jobs[-1] is not None and len(jobs) < MOST_JOBS:
-                jobs.append(self._jobs.get_nowait())
+                jobs += self._jobs.get_nowait()
         return jobs
 
     def _connected(self) -> sqlite3.Connection:
@@ -166,9 +184,21 @@ def _committed(connection: sqlite3.Connection, jobs: Sequence[_Job]) -> list[Any
     """Do all jobs in one transaction; returns the result of each, or its exception."""
     if not jobs:
         return []
+    # Every statement gives the lock of Python's away and has to get it back: savepoints are for when they are needed.
+    try:
+        return _in_transaction(connection, jobs, lambda db, work: work(db))
+    except Exception:
+        if len(jobs) == 1:
+            raise
+    return _in_transaction(connection, jobs, _done)
+
+
+def _in_transaction(
+    connection: sqlite3.Connection, jobs: Sequence[_Job], do: Callable[[sqlite3.Connection, Work[Any]], Any]
+) -> list[Any]:
     connection.execute("begin immediate")
     try:
-        results = [_done(connection, job.work) for job in jobs]
+        results = [do(connection, job.work) for job in jobs]
         connection.execute("commit")
     except BaseException:
         if connection.in_transaction:

@@ -160,3 +160,23 @@ async def test_a_full_disk_is_told_and_gets_over(embedded: Embedded) -> None:
     await embedded.run(limit(1_000_000))
     await usage.put([final("a", "x" * 100_000)])
     assert await conversations.heads("owner-ann", 10)
+
+
+async def test_patient_work_waits_for_company_and_keeps_its_place(tmp_path: Path) -> None:
+    store = Embedded(tmp_path, NOTES)
+    patient = store.submit(add("a"), patience=60.0)
+    assert await store.run(notes) == ["a"]
+    assert patient.done()
+    await store.close()
+
+
+@pytest.mark.parametrize("how", ["hasten", "close", "wait"])
+async def test_patient_work_without_company_is_done_all_the_same(tmp_path: Path, how: str) -> None:
+    store = Embedded(tmp_path, NOTES)
+    patient = store.submit(add("a"), patience=0.01 if how == "wait" else 60.0)
+    if how == "hasten":
+        store.hasten()
+    elif how == "close":
+        await store.close()
+    assert await asyncio.wait_for(patient, 10) == "a"
+    await store.close()

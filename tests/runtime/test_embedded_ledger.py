@@ -75,3 +75,10 @@ async def test_the_tokens_of_a_day_are_used_up_after_a_restart_as_well_and_not_o
     async with running(tmp_path, document, clock) as bot:
         assert await bot.used_tokens() == 0
         assert (await bot.chat("hello")).status == 200
+
+
+async def test_what_was_used_is_kept_before_the_record_of_its_answer(embedded: Embedded) -> None:
+    ledger = EmbeddedLedger(embedded)
+    ledger.add([Charge("tokens", 5, LATER)])
+    # The next work that anybody waits for finds it.
+    assert await embedded.run(lambda db: db.execute("select key, amount from counters").fetchall()) == [("tokens", 5)]

@@ -119,7 +119,7 @@ async def test_while_the_store_is_away_answers_do_not_wait_and_their_records_are
 async def test_the_beginning_of_an_answer_is_in_the_store_soon() -> None:
     store = Store()
     _, _, recorder = way(store)
-    recorder.begin(record("a"), until_ms=5000)
+    recorder.begin("a", lambda: record("a"), until_ms=5000)
     await asyncio.sleep(GATHER_SECONDS)
     await asyncio.sleep(0.01)
     assert store.puts == [["a"]]

@@ -31,7 +31,7 @@ from smarter_crds.runtime_config import BotIdentity, LimitsConfig
 from smarter_crds.usage import ToolUsage, UsageRecord
 from smarter_runtime.metrics import Metrics
 from smarter_runtime.usage import Entry
-from smarter_runtime.usage.recorder import MOST_WAITING, Recorder
+from smarter_runtime.usage.recorder import GATHER_SECONDS, MOST_WAITING, Recorder
 from smarter_runtime.usage.sqlite import SqliteUsage
 from support.virtual_time import virtual_time
 
@@ -218,7 +218,8 @@ async def test_of_too_many_records_that_cannot_be_written_the_oldest_are_lost_an
     recorder = Recorder(usage, metrics)
     new = partial(UsageRecord, bot=BotIdentity(name="b", namespace="n", uid="u"), started_at=NOW)
     for number in range(MOST_WAITING + 2):
-        recorder.begin(new(id=f"id-{number}"), until_ms=0)
+        recorder.begin(f"id-{number}", partial(new, id=f"id-{number}"), until_ms=0)
+    await asyncio.sleep(GATHER_SECONDS)
     await recorder.end(new(id="last"))
     said = metrics.text().decode()
     assert "smarter_usage_records_lost_total 3.0" in said
@@ -226,6 +227,22 @@ async def test_of_too_many_records_that_cannot_be_written_the_oldest_are_lost_an
     usage.is_full = False
     await recorder.close()
     assert usage.taken == [*(f"id-{number}" for number in range(3, MOST_WAITING + 2)), "last"]
+
+
+@virtual_time
+async def test_an_answer_that_is_over_soon_is_written_once_whatever_else_is_written_meanwhile() -> None:
+    usage = FullUsage()
+    usage.is_full = False
+    recorder = Recorder(usage, Metrics())
+    new = partial(UsageRecord, bot=BotIdentity(name="b", namespace="n", uid="u"), started_at=NOW)
+    recorder.begin("short", partial(new, id="short"), until_ms=5)
+    recorder.begin("long", partial(new, id="long"), until_ms=5)
+    await recorder.end(new(id="other"))
+    await recorder.end(new(id="short"))
+    assert usage.taken == ["other", "short"]
+    await asyncio.sleep(GATHER_SECONDS)
+    assert usage.taken == ["other", "short", "long"]
+    await recorder.close()
 
 
 class SlowUsage(SqliteUsage):

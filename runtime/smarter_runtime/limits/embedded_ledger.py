@@ -19,6 +19,8 @@ SCHEMA = """
 create table counters (key text primary key, amount integer not null, until_ms integer not null) strict, without rowid
 """
 
+NOTE_SECONDS = 0.05
+"""How long what was used may wait for company; the record of its answer, which comes soon, takes it along."""
 WAIT_SECONDS = 1.0
 """How long a round waits until what it has reserved is noted."""
 
@@ -46,6 +48,7 @@ class EmbeddedLedger(MemoryLedger):
         full = await super().reserve(accounts, amount)
         if full is None and self._noting:
             # Money is spent from now on: a process that is killed must not forget it.
+            self._embedded.hasten()
             await asyncio.wait(set(self._noting), timeout=WAIT_SECONDS)
         return full
 
@@ -63,7 +66,7 @@ class EmbeddedLedger(MemoryLedger):
 
     def _note(self, work: Work[object]) -> None:
         try:
-            noting = self._embedded.submit(work)
+            noting = self._embedded.submit(work, patience=NOTE_SECONDS)
         except sqlite3.Error as error:
             logger.error("counters cannot be written", extra={"text": str(error)})
             return

@@ -117,8 +117,10 @@ class Limiter:
 
     def release(self, admitted: Admitted) -> None:
         """Free what the answer held; nobody waits for it."""
-        if any(each.line.kind == "Slot" for each in admitted.named):
-            self.background.start(self._release(admitted))
+        held = [each.line for each in admitted.named if each.line.kind == "Slot"]
+        self.memory.free(held, admitted.lease)
+        if held and self.ledger() is not self.memory:
+            self.background.start(self._release(held, admitted.lease))
 
     def charge(self, config: RuntimeConfig, key: KeyConfig | None, tokens: int) -> None:
         """Count tokens that were used; nobody waits for it."""
@@ -171,15 +173,11 @@ class Limiter:
             merged[charge.key] = Charge(charge.key, before + charge.amount, charge.until_ms)
         self._late = list(merged.values())
 
-    async def _release(self, admitted: Admitted) -> None:
-        held = [each.line for each in admitted.named]
-        await self.memory.release(held, admitted.lease)
-        ledger = self.ledger()
-        if ledger is not self.memory:
-            try:
-                await ledger.release(held, admitted.lease)
-            except StoreUnavailable:
-                logger.warning("slots are free only after a while", extra={"lease": admitted.lease.id})
+    async def _release(self, held: Sequence[Line], lease: Lease) -> None:
+        try:
+            await self.ledger().release(held, lease)
+        except StoreUnavailable:
+            logger.warning("slots are free only after a while", extra={"lease": lease.id})
 
     async def _count(
         self, config: RuntimeConfig, named: Sequence[Named], lease: Lease, *, has_budget: bool = False

@@ -55,11 +55,11 @@ def midnight(now: datetime) -> datetime:
 
 def bot_tokens(config: RuntimeConfig, now: datetime) -> str:
     """Return the counter of the bot's tokens of the day."""
-    return f"tokens:bot/{config.bot.uid}:{now.astimezone(UTC):%Y-%m-%d}"
+    return f"tokens:bot/{config.bot.uid}:{now.astimezone(UTC).date().isoformat()}"
 
 
 def _key_tokens(key: KeyConfig, now: datetime) -> str:
-    return f"tokens:key/{key.uid}:{now.astimezone(UTC):%Y-%m-%d}"
+    return f"tokens:key/{key.uid}:{now.astimezone(UTC).date().isoformat()}"
 
 
 def _token_counters(config: RuntimeConfig, key: KeyConfig | None, now: datetime) -> Iterator[str]:

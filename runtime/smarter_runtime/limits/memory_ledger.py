@@ -32,6 +32,9 @@ class MemoryLedger:
         return hits
 
     async def release(self, lines: Sequence[Line], lease: Lease) -> None:
+        self.free(lines, lease)
+
+    def free(self, lines: Iterable[Line], lease: Lease) -> None:
         for line in lines:
             held = self._slots.get(line.key)
             if line.kind == "Slot" and held is not None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from smarter_crds.usage import UsageRecord
@@ -31,25 +32,29 @@ class Recorder:
         self._usage = usage
         self._metrics = metrics
         self._forwarder = forwarder
-        self._waiting: dict[str, Entry] = {}
+        self._begun: dict[str, Callable[[], Entry]] = {}
+        """What may still end before it has to be written."""
+        self._waiting: dict[str, Callable[[], Entry]] = {}
         self._writing: set[asyncio.Future[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, record: UsageRecord, until_ms: int) -> None:
-        """Note what holds if the answer never ends."""
-        self._waiting[record.id] = entry(record, until_ms)
+    def begin(self, id_: str, record: Callable[[], UsageRecord], until_ms: int) -> None:
+        """Note what holds if the answer never ends; `record` is called unless it has ended by the time of writing."""
+        self._begun[id_] = lambda: entry(record(), until_ms)
         self._flush_after(GATHER_SECONDS)
 
     async def end(self, record: UsageRecord) -> None:
         """Note what an answer has used; it has arrived when this returns, unless a store is slow, broken or away."""
-        self._waiting[record.id] = entry(record)
+        self._begun.pop(record.id, None)
+        written = entry(record)
+        self._waiting[record.id] = lambda: written
         # It goes on by itself when it takes longer.
         await asyncio.wait([self._arrival(self._flush())], timeout=WAIT_SECONDS)
 
     async def close(self) -> None:
         """Write what waits, and see the end of what is being written."""
-        if self._waiting:
-            self._flush()
+        if self._waiting or self._begun:
+            self._flush_all()
         if self._writing:
             await asyncio.wait(self._writing, timeout=CLOSE_SECONDS)
         if self._forwarder is not None and self._forwarder.is_needed:
@@ -62,7 +67,14 @@ class Recorder:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._flush_alone)
 
     def _flush_alone(self) -> None:
-        self._arrival(self._flush())
+        self._timer = None
+        if self._waiting or self._begun:
+            self._arrival(self._flush_all())
+
+    def _flush_all(self) -> asyncio.Future[None]:
+        self._waiting |= self._begun
+        self._begun = {}
+        return self._flush()
 
     def _arrival(self, written: asyncio.Future[None]) -> asyncio.Future[None]:
         """Return what is over when that which is written is where it shall be."""
@@ -78,12 +90,9 @@ class Recorder:
         await asyncio.shield(forwarder.send())
 
     def _flush(self) -> asyncio.Future[None]:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         batch, self._waiting = self._waiting, {}
         try:
-            future = self._usage.submit(list(batch.values()))
+            future = self._usage.submit([each() for each in batch.values()])
         except sqlite3.Error as error:
             future = asyncio.get_running_loop().create_future()
             future.set_exception(error)
@@ -91,7 +100,7 @@ class Recorder:
         future.add_done_callback(lambda done: self._flushed(batch, done))
         return future
 
-    def _flushed(self, batch: dict[str, Entry], done: asyncio.Future[None]) -> None:
+    def _flushed(self, batch: dict[str, Callable[[], Entry]], done: asyncio.Future[None]) -> None:
         self._writing.discard(done)
         error = None if done.cancelled() else done.exception()
         if error is not None:
