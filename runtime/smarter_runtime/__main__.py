@@ -1,7 +1,5 @@
 """Starts the runtime: `python -m smarter_runtime`."""
 
-import gc
-
 import uvloop
 
 from smarter_runtime import logs
@@ -19,9 +17,6 @@ async def serve(settings: Settings) -> None:
 def main() -> None:
     settings = Settings()
     logs.configure(settings.log_level)
-    # What was imported lives as long as the process; the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
     uvloop.run(serve(settings))
 
 

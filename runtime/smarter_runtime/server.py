@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -20,6 +21,8 @@ DRAIN_RESERVE_SECONDS = 20
 KEEP_ALIVE_SECONDS = 75
 LAG_PROBE_SECONDS = 1.0
 TICK_SECONDS = 1.0
+YOUNG_OBJECTS = 5_000
+"""After so many new objects the collector looks for rings among them; an answer makes some hundreds."""
 # Without the kernel's help a change must still be live within a fraction of a second.
 UNTOLD_POLL_SECONDS = 0.15
 
@@ -71,6 +74,11 @@ class Runtime:
 
     async def run(self) -> None:
         await self.refresh()
+        # What was imported and configured lives as long as the process; the collector need not look at it again and
+        # again, nor at what each answer throws away in any case.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
         services = self._services
         housekeeping = services.housekeeping.run(lambda: services.configs.bot)
         stores = (services.stores.watch(), services.limits.watch(), services.keeping.forwarder.run())
