@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -27,7 +28,8 @@ class Completion:
         return self._chunk({"role": "assistant", "content": ""})
 
     def text(self, delta: str) -> bytes:
-        return self._chunk({"content": delta})
+        before, after = self._around_text
+        return before + orjson.dumps(delta) + after
 
     def calls(self, calls: Sequence[ToolCall]) -> bytes:
         # First who is called, then with what: SDKs put the arguments of an index together.
@@ -60,6 +62,13 @@ class Completion:
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": outcome.finish_reason}
         usage = {"usage": _usage(outcome.usage), **extension(outcome.confirmations)}
         return orjson.dumps({**self._common("chat.completion"), "choices": [choice], **usage})
+
+    @cached_property
+    def _around_text(self) -> tuple[bytes, bytes]:
+        """What stands before and after the text in every chunk that has one."""
+        empty = self._chunk({"content": ""})
+        at = empty.rindex(b'"content":""') + len(b'"content":')
+        return empty[:at], empty[at + len(b'""') :]
 
     def _chunk(self, delta: Mapping[str, Any], finish_reason: FinishReason | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}

@@ -15,6 +15,7 @@ from smarter_runtime.models.dialer import CONNECT_SECONDS, Dialer
 from smarter_runtime.models.failures import error_object, failed, status_failure, stream_failure
 from smarter_runtime.models.keys import KeyFiles
 from smarter_runtime.models.lessons import Lessons
+from smarter_runtime.models.silence import Silence
 from smarter_runtime.models.sse import SseParser
 from smarter_runtime.models.stops import StopCutter
 from smarter_runtime.models.wires import WIRES, Assembler
@@ -103,21 +104,18 @@ class HttpModel:
 
     async def _streamed(self, response: aiohttp.ClientResponse, assembler: Assembler) -> AsyncGenerator[Event, None]:
         parser, is_done, size = SseParser(), False, 0
-        loop = asyncio.get_running_loop()
-        patience = loop.time() + self._provider.timeout_seconds
-        async for piece in response.content.iter_any():
-            size += len(piece)
-            datas = _fed(parser, piece) if size <= MAX_STREAM_BYTES else _too_long()
-            # Keep-alive comments reset the socket's time-out but are no sign of an answer.
-            if datas:
-                patience = loop.time() + self._provider.timeout_seconds
-            elif loop.time() > patience:
-                raise failed("timeout", "comments only")
-            is_done = is_done or _DONE in datas
-            for event in _read(_chunks(datas), assembler):
-                yield event
-            if is_done or assembler.is_over:
-                return
+        with Silence(response, self._provider.timeout_seconds) as silence:
+            async for piece in response.content.iter_any():
+                silence.pause()
+                size += len(piece)
+                datas = _fed(parser, piece) if size <= MAX_STREAM_BYTES else _too_long()
+                is_done = is_done or _DONE in datas
+                for event in _read(_chunks(datas), assembler):
+                    yield event
+                if is_done or assembler.is_over:
+                    return
+                # Keep-alive comments are no sign of an answer.
+                silence.wait(anew=bool(datas))
         rest = parser.end()
         for event in _read(_chunks(rest, fault="cut"), assembler):
             yield event
