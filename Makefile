@@ -45,9 +45,17 @@ check: setup ## Fast: format, lint, types, import contracts, unit tests, generat
 test: check test-servers test-clients ## Everything: checks, real databases, real clients, the real API server, pods, ingress, TLS and a browser
 	@python -m smarter_cluster prepare
 	@python -m smarter_cluster build-images
-	@$(SUITE) tests/integration
 	@$(SUITE) tests/cluster -m cluster
-	@$(SUITE) tests/chaos -m "not long"
+	@$(MAKE) --no-print-directory -j2 --output-sync=line test-integration test-pods
+
+# They wait more than they work: side by side, on clusters of their own, two cores are enough.
+.PHONY: test-integration
+test-integration: setup
+	@$(SUITE) tests/integration
+
+.PHONY: test-pods
+test-pods: setup
+	@$(SUITE) tests/chaos -m "not long" --cluster-name smarter-chaos
 	@$(SUITE) tests/e2e
 
 .PHONY: test-servers
