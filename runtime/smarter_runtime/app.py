@@ -1,11 +1,12 @@
 """The two applications of a runtime: the API for visitors, and the one for the cluster."""
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from smarter_runtime.answers import REASON
+from smarter_runtime.answers import CLIENT_GONE, REASON
 from smarter_runtime.direct import Direct, ErrorHandler
 from smarter_runtime.endpoints import chat, conversations, described, health, operations, visitor
 from smarter_runtime.errors import ApiError
@@ -71,10 +72,21 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     return await _api_error(request, ApiError(error.status_code, code, str(error.detail), headers=headers))
 
 
+async def _gone(request: Request, error: Exception) -> Response:
+    # Nobody gets it; it is how the request is counted, by the number that proxies use for it.
+    request.scope[REASON] = CLIENT_GONE
+    return Response(status_code=499)
+
+
 async def _bug(request: Request, error: Exception) -> JSONResponse:
     # The server logs the traceback; the client learns nothing of it.
     text = "Something went wrong inside the chatbot. Please try again."
     return await _api_error(request, ApiError(500, "internal_error", text))
 
 
-_HANDLERS: dict[type[Exception], ErrorHandler] = {ApiError: _api_error, HTTPException: _http_error, Exception: _bug}
+_HANDLERS: dict[type[Exception], ErrorHandler] = {
+    ApiError: _api_error,
+    HTTPException: _http_error,
+    ClientDisconnect: _gone,
+    Exception: _bug,
+}

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,22 @@ async def test_one_answer_too_many_is_refused(tmp_path: Path) -> None:
                 go_on.set()
                 assert "[DONE]" in await first.text()
             assert (await bot.chat("x")).status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/app/v1/session"])
+async def test_a_client_that_leaves_in_the_middle_of_its_question_is_no_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    async with running(tmp_path, config()) as bot:
+        address = bot.url.removeprefix("http://")
+        _, writer = await asyncio.open_connection(*address.split(":"))
+        head = f"POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {bot.token}\r\nOrigin: {bot.url}\r\n"
+        writer.write(f'{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"messages"'.encode())
+        await writer.drain()
+        writer.close()
+        while 'reason="client_gone"' not in await bot.metrics():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert [record.levelname for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 @pytest.mark.parametrize(
