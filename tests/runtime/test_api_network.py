@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from runtime.api_server import ApiServer, answers, api, auth, calling, plugin, server_tls
+from runtime.api_server import ApiServer, answers, api, auth, calling, hangs_up, plugin, server_tls
 from smarter_cluster.pki import Authority
 from smarter_crds.addresses import networks
 from smarter_crds.connection_config import CredentialsConfig
 from smarter_crds.tool_config import ProxyConfig
+from smarter_runtime.tools.api import client
 from smarter_runtime.tools.api.literals import may_be_named
 from support.forward_proxy import http_proxy, socks_proxy
 
@@ -81,6 +82,25 @@ async def test_a_server_that_is_not_there_is_a_problem_until_it_is_back(tmp_path
             [(reason, message)] = call.problems()
     assert reason == "Unreachable"
     assert message.startswith(f"ApiConnection 'erp': The server 127.0.0.1:{port} cannot be reached: ")
+
+
+async def test_it_is_noticed_that_a_server_is_back_although_nobody_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "FIRST_LOOK_SECONDS", 0.05)
+    key = auth("Bearer", secret_file="token")
+    (tmp_path / "token").write_text("very-secret")
+    async with (
+        api(hangs_up, hangs_up, hangs_up, hangs_up, answers({}, status=404)) as server,
+        calling(plugin(timeout_seconds=5), server.connection(auth=key), tmp_path) as call,
+    ):
+        assert (await call()).content == UNAVAILABLE
+        assert [reason for reason, _ in call.problems()] == ["Unreachable"]
+        while call.problems():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    asked = [each for each in server.seen if each.method == "HEAD"]
+    assert [each.headers.get("authorization") for each in asked] == [None, None]
+    assert {each.headers.get("authorization") for each in server.seen if each not in asked} == {"Bearer very-secret"}
 
 
 async def test_a_name_that_does_not_exist_is_said_to_be_wrong(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Calls one API with the credentials of its connection, and again where that does no harm."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Mapping
 
@@ -21,7 +22,12 @@ PAUSES_SECONDS = (0.2, 0.8)
 LEAST_SECONDS = 0.3
 """With less time left, nothing is tried again."""
 
+FIRST_LOOK_SECONDS, LOOK_SECONDS = 5.0, 60.0
+"""How soon it is looked whether the way is free again, and how often in the end: each time it takes twice as long."""
+
 UNAUTHORIZED, PROXY_UNAUTHORIZED = 401, 407
+_OF_THE_WAY = frozenset({"Unreachable", "AddressRefused", "CertificateRefused", "EncryptionFailed", "ProxyRefused"})
+"""What is found out without credentials."""
 _PASSING = frozenset({429, 502, 503, 504})
 
 
@@ -33,6 +39,8 @@ class ApiClient:
         self._base = str(URL(config.base_url)).rstrip("/")
         self._transport = Transport(config, files)
         self._tokens = TokenSource(config.auth, files, self._post_form)
+        self._last = URL(self._base)
+        self._looking: asyncio.Task[None] | None = None
         self.fault: ApiFault | None = None
         """What was in the way the last time."""
         self.secrets: tuple[str, ...] = ()
@@ -48,23 +56,58 @@ class ApiClient:
         try:
             answer = await (self._repeated(request, deadline) if may_repeat else self._once(request))
         except SecretMissing as error:
-            self.fault = secret_fault(error)
-            raise self.fault from error
+            fault = secret_fault(error)
+            self._is_ill(fault)
+            raise fault from error
         except ApiFault as error:
-            self.fault = error
+            self._is_ill(error)
             raise
         self.fault = self._refusal(answer.status)
         return answer
 
     def waited_in_vain(self, seconds: int) -> None:
         """Take notice that a call was given up."""
-        self.fault = ApiFault("Unreachable", f"{self._base} did not answer within {seconds} seconds.")
+        self._is_ill(ApiFault("Unreachable", f"{self._base} did not answer within {seconds} seconds."))
 
     async def retire(self) -> None:
+        await self._stop_looking()
         await self._transport.retire()
 
     async def close(self) -> None:
+        await self._stop_looking()
         await self._transport.close()
+
+    def _is_ill(self, fault: ApiFault) -> None:
+        self.fault = fault
+        if fault.reason in _OF_THE_WAY and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(self._look_until_well())
+
+    async def _look_until_well(self) -> None:
+        """Nobody may call for days, and what is wrong shall not be told for as long."""
+        seconds = FIRST_LOOK_SECONDS
+        while self.fault is not None and self.fault.reason in _OF_THE_WAY:
+            await asyncio.sleep(seconds)
+            seconds = min(2 * seconds, LOOK_SECONDS)
+            with contextlib.suppress(SecretMissing, TooLarge, TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._look()
+
+    async def _look(self) -> None:
+        """Ask for nothing, and without credentials: any answer tells that the way is free."""
+        before = self.fault
+        try:
+            answer = await self._transport.send("HEAD", self._last, {}, None, MAX_TOKEN_BYTES)
+            found = self._refusal(answer.status) if answer.status == PROXY_UNAUTHORIZED else None
+        except ApiFault as fault:
+            found = fault
+        # A call that ended meanwhile knows more.
+        if self.fault is before:
+            self.fault = found
+
+    async def _stop_looking(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
 
     async def _repeated(self, request: Request, deadline: float) -> Answer:
         now, has_renewed = asyncio.get_running_loop().time, False
@@ -103,10 +146,12 @@ class ApiClient:
         for name, value in (*request.headers, *credentials.headers.items()):
             headers[name.lower()] = value
         target = URL(self._base + request.target, encoded=True)
+        self._last = URL(self._base)
         return await self._transport.send(request.method, target, headers, request.body, MAX_ANSWER_BYTES)
 
     async def _post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, bytes]:
         data = aiohttp.FormData(dict(form))()
+        self._last = URL(url)
         try:
             answer = await self._transport.send("POST", URL(url), headers, data, MAX_TOKEN_BYTES)
         except TooLarge as error:
