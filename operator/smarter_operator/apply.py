@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from smarter_crds.compile import Problem
-from smarter_operator import handover
+from smarter_operator import handover, mending
 from smarter_operator.apis import MissingApis
 from smarter_operator.cache import Cache
 from smarter_operator.cluster import ApiMissing, Cluster, Conflict, Manifest, NotFound, Rejected
@@ -198,9 +198,15 @@ def _tied(child: Manifest, live: Manifest) -> Manifest:
 
 
 async def _write(kind: Kind, child: Manifest, live: Manifest, cluster: Cluster, cache: Cache) -> None:
+    if wrong := mending.renamed(child, live):
+        live = await cluster.patch(kind, live, wrong, mending.MANAGER)
+        cache.put(kind, live)
     if held := handover.before_apply(child, live):
         await cluster.apply(kind, held, handover.MANAGER)
-    cache.put(kind, await cluster.apply(kind, _tied(child, live)))
+    applied = await cluster.apply(kind, _tied(child, live))
+    if held_on_to := mending.released(applied):
+        applied = await cluster.patch(kind, applied, held_on_to, mending.MANAGER)
+    cache.put(kind, applied)
     now = cache.get(kind, child["metadata"]["namespace"], child["metadata"]["name"])
     if now is not None and (released := handover.after_apply(child, now)):
         cache.put(kind, await cluster.apply(kind, released, handover.MANAGER))
@@ -216,4 +222,6 @@ def _exists(child: Manifest, cache: Cache) -> bool:
 
 def _up_to_date(child: Manifest, world: World) -> bool:
     live = _live(child, world)
-    return live is not None and is_current(child, live) and handover.is_finished(child, live)
+    if live is None or not is_current(child, live):
+        return False
+    return handover.is_finished(child, live) and mending.is_finished(live)

@@ -1,5 +1,6 @@
 """What the operator asks of Kubernetes, and the ways in which it can fail."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from smarter_operator.kinds import Kind
@@ -74,6 +75,15 @@ class Cluster(Protocol):
 
     async def apply(self, kind: Kind, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
         """Apply on the server: create the object, or change the fields that `manager` owns."""
+
+    async def patch(
+        self, kind: Kind, live: Manifest, operations: Sequence[Mapping[str, Any]], manager: str
+    ) -> Manifest:
+        """Change places of the object by a JSON Patch, in the name of `manager`.
+
+        Raises:
+            Conflict: when the object is not the version `live` any more.
+        """
 
     async def apply_new(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Apply an object that nobody has made yet.

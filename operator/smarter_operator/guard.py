@@ -1,6 +1,7 @@
 """Lets writes through only while this replica leads, and notes those under way; reads always pass."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from smarter_operator.cluster import Cluster, Manifest, Unavailable
 from smarter_operator.kinds import Kind
@@ -45,6 +46,13 @@ class GuardedCluster:
         self._check()
         with self._own_writes.writing(kind, manifest) as answered:
             return answered(await self._cluster.apply(kind, manifest, manager))
+
+    async def patch(
+        self, kind: Kind, live: Manifest, operations: Sequence[Mapping[str, Any]], manager: str
+    ) -> Manifest:
+        self._check()
+        with self._own_writes.writing(kind, live) as answered:
+            return answered(await self._cluster.patch(kind, live, operations, manager))
 
     async def apply_new(self, kind: Kind, manifest: Manifest) -> Manifest:
         self._check()

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +19,7 @@ from smarter_operator.cluster import ApiMissing, ClusterError, Conflict, Manifes
 from smarter_operator.kinds import EVENT, NAMESPACE, POD, Kind
 
 _APPLY = "application/apply-patch+yaml"
+_JSON_PATCH = "application/json-patch+json"
 _MERGE_PATCH = "application/merge-patch+json"
 _JSON = "application/json"
 _UNLIKE_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
@@ -159,6 +160,22 @@ class KubernetesCluster:
         metadata = manifest["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"])
         return await self.call(_apply(kind, path, manifest, manager))
+
+    async def patch(
+        self, kind: Kind, live: Manifest, operations: Sequence[Mapping[str, Any]], manager: str
+    ) -> Manifest:
+        metadata = live["metadata"]
+        # A version that is set and not the newest is a conflict; one that is tested would be an invalid patch.
+        version = {"op": "replace", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}
+        request = Request(
+            verb="PATCH",
+            kind=kind,
+            path=kind.path(metadata["namespace"], metadata["name"]),
+            query={"fieldManager": manager},
+            body=[version, *operations],
+            content_type=_JSON_PATCH,
+        )
+        return await self.call(request)
 
     async def apply_new(self, kind: Kind, manifest: Manifest) -> Manifest:
         metadata = {**manifest["metadata"], "resourceVersion": _NO_OBJECTS_VERSION}

@@ -9,7 +9,7 @@ import pytest
 from support.api import Api, ApiError, eventually
 from support.children import children
 from support.data_plane import DataPlane
-from support.harm import GONE, Path, other, owned_fields, value_at, with_value, written
+from support.harm import GONE, Path, other, owned_fields, value_at, value_like, with_value, written
 from support.manifests import chatbot, exposed, plugin, provider
 from support.operator_process import OperatorProcess
 from support.turmoil_on_api_server import MARK, replace
@@ -62,7 +62,7 @@ async def repaired(api: Api, child: dict[str, Any], path: Path, *, remove: bool)
 
     async def restored() -> bool:
         now = await api.get(kind, namespace, name) or {}
-        return bool(value_at(now, path) == wanted)
+        return bool(value_like(now, child, path) == wanted)
 
     began = asyncio.get_running_loop().time()
     try:

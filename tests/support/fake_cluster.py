@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from smarter_operator.cluster import ApiMissing, ClusterError, Conflict, Manifest, NotFound
@@ -10,6 +10,7 @@ from smarter_operator.kinds import BY_NAME, Kind
 
 ADMIN = "admin"
 OPERATOR = "smarter-operator"
+MENDING = "smarter-mending"
 
 
 class FakeCluster:
@@ -136,6 +137,24 @@ class FakeCluster:
         merged["metadata"]["generation"] = live["metadata"].get("generation", 1) + changed_spec
         return self._store(merged, manager)
 
+    async def patch(
+        self, kind: Kind, live: Manifest, operations: Sequence[Mapping[str, Any]], manager: str
+    ) -> Manifest:
+        self._write("patch", kind, live)
+        metadata = live["metadata"]
+        found = copy.deepcopy(self.objects.get((kind.name, metadata["namespace"], metadata["name"])))
+        if found is None or found["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
+            raise Conflict(f"{kind.name} {metadata['name']!r} is not that version any more")
+        for operation in operations:
+            assert operation["op"] == "replace"
+            *steps, last = operation["path"].split("/")[1:]
+            place: Any = found
+            for step in steps:
+                place = place[int(step) if isinstance(place, list) else step]
+            place[int(last) if isinstance(place, list) else last] = copy.deepcopy(operation["value"])
+        only_managers = all(operation["path"] == "/metadata/managedFields" for operation in operations)
+        return self._store(found, "" if only_managers else manager)
+
     async def apply_new(self, kind: Kind, manifest: Manifest) -> Manifest:
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
         if (kind.name, namespace, name) in self.objects:
@@ -195,9 +214,10 @@ class FakeCluster:
     def _store(self, manifest: Manifest, manager: str) -> Manifest:
         metadata = manifest["metadata"]
         metadata["resourceVersion"] = str(next(self._versions))
-        operation = "Update" if manager == ADMIN else "Apply"
+        operation = "Update" if manager in (ADMIN, MENDING) else "Apply"
         entry = {"manager": manager, "operation": operation}
-        metadata["managedFields"] = [e for e in metadata.get("managedFields", []) if e != entry] + [entry]
+        others = [each for each in metadata.get("managedFields", []) if each != entry]
+        metadata["managedFields"] = [*others, entry] if manager else others
         key = manifest["kind"], metadata.get("namespace", ""), metadata["name"]
         before = self.objects.get(key)
         self.objects[key] = manifest

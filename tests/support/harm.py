@@ -14,6 +14,7 @@ GONE = object()
 """Stands for a field that is taken away."""
 
 _NAMES_THE_OBJECT = frozenset({"apiVersion", "kind", "status"})
+_TOLD_APART_BY = (("containerPort", "protocol"), ("port", "protocol"), ("mountPath",), ("topologyKey",), ("name",))
 _NOT_OF_THE_OWNER = frozenset({"labels", "annotations"})
 """What a manifest's metadata holds beside its name and its owner: without its owner, a child is somebody else's."""
 
@@ -48,6 +49,20 @@ def value_at(manifest: Any, path: Path) -> Any:
             manifest = manifest[step]
         except (KeyError, IndexError, TypeError):
             return GONE
+    return manifest
+
+
+def value_like(manifest: Any, child: Any, path: Path) -> Any:
+    """Return what stands there, or `GONE`; elements are found by what tells those of `child` apart."""
+    for step in path:
+        element = child[step]
+        names = next((each for each in _TOLD_APART_BY if isinstance(element, dict) and each[0] in element), ())
+        if isinstance(step, int) and names and isinstance(manifest, list):
+            wanted = {name: element.get(name) for name in names}
+            manifest = next((e for e in manifest if {name: e.get(name) for name in names} == wanted), GONE)
+        else:
+            manifest = value_at(manifest, (step,))
+        child = element
     return manifest
 
 
