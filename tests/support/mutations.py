@@ -67,6 +67,12 @@ MUTATIONS = {
         "for side in (change.after or change.before,) if side is not None]",
         "test_drift_of_every_field.py::test_whatever_is_changed_or_taken_away_comes_back_and_what_others_add_stays",
     ),
+    "what is renamed is not put back": Mutation(
+        "apply.py",
+        "if wrong := mending.renamed(child, live):",
+        "if wrong := []:",
+        "test_mending.py::test_a_port_that_was_changed_is_put_back_and_nothing_is_held_on_to",
+    ),
     "a taken name is not noticed": Mutation(
         "checks.py",
         "for stranger in facts.strangers:",
