@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from smarter_cluster.charts import NAMESPACE, install
 from smarter_cluster.cluster import Cluster
-from smarter_operator.kinds import CHATBOT, CHILDREN, HOST_CLAIM, EVENT, LEASE, SECRET
+from smarter_operator.kinds import CHATBOT, CHILDREN, EVENT, HOST_CLAIM, LEASE, SECRET
 from smarter_operator.kubernetes_cluster import KubernetesCluster, load_configuration, new_session
 from smarter_operator.settings import Settings
 from support.api import KINDS, MUTATING, Api, ApiError, eventually
