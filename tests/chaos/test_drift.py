@@ -9,7 +9,7 @@ import pytest
 from support.api import Api, ApiError, eventually
 from support.children import children
 from support.data_plane import DataPlane
-from support.harm import GONE, Path, other, owned_fields, value_at, value_like, with_value, written
+from support.harm import GONE, Path, other, owned_fields, place_like, value_at, value_like, with_value, written
 from support.manifests import chatbot, exposed, plugin, provider
 from support.operator_process import OperatorProcess
 from support.turmoil_on_api_server import MARK, replace
@@ -50,8 +50,9 @@ async def repaired(api: Api, child: dict[str, Any], path: Path, *, remove: bool)
     kind, namespace, name = child["kind"], child["metadata"]["namespace"], child["metadata"]["name"]
     live = await api.get(kind, namespace, name)
     assert live is not None
-    wanted = value_at(child, path)
-    harmed = with_value({"kind": kind, **live}, path, GONE if remove else other(wanted))
+    wanted, place = value_at(child, path), place_like(live, child, path)
+    assert place is not None, f"{kind} {written(path)} is gone"
+    harmed = with_value({"kind": kind, **live}, place, GONE if remove else other(wanted))
     harmed["metadata"].setdefault("annotations", {})[MARK] = "kept"
     try:
         await replace(api, harmed)

@@ -53,17 +53,26 @@ def value_at(manifest: Any, path: Path) -> Any:
 
 
 def value_like(manifest: Any, child: Any, path: Path) -> Any:
-    """Return what stands there, or `GONE`; elements are found by what tells those of `child` apart."""
+    """Return what stands at the `path` of `child` in `manifest`, or `GONE`."""
+    place = place_like(manifest, child, path)
+    return GONE if place is None else value_at(manifest, place)
+
+
+def place_like(manifest: Any, child: Any, path: Path) -> Path | None:
+    """Return where in `manifest` the `path` of `child` leads: elements of lists may stand elsewhere; None: nowhere."""
+    found: list[str | int] = []
     for step in path:
         element = child[step]
         names = next((each for each in _TOLD_APART_BY if isinstance(element, dict) and each[0] in element), ())
         if isinstance(step, int) and names and isinstance(manifest, list):
             wanted = {name: element.get(name) for name in names}
-            manifest = next((e for e in manifest if {name: e.get(name) for name in names} == wanted), GONE)
-        else:
-            manifest = value_at(manifest, (step,))
-        child = element
-    return manifest
+            at = [index for index, e in enumerate(manifest) if {name: e.get(name) for name in names} == wanted]
+            if not at:
+                return None
+            step = at[0]
+        found.append(step)
+        manifest, child = value_at(manifest, (step,)), element
+    return tuple(found)
 
 
 def with_value(manifest: Manifest, path: Path, value: Any) -> Manifest:
