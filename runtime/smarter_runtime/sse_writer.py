@@ -24,11 +24,13 @@ class SseWriter:
     def __init__(self, send: Send, form: AnswerFormat) -> None:
         self._send = send
         self._form = form
-        self._last_write = asyncio.get_running_loop().time()
+        self._now = asyncio.get_running_loop().time
+        self._last_write = self._now()
         self.is_started = False
 
     async def text(self, delta: str) -> None:
-        await self._write(self._opening() + self._form.text(delta))
+        said = self._form.text(delta)
+        await self._write(said if self.is_started else self._opening() + said)
 
     async def calls(self, calls: Sequence[ToolCall]) -> None:
         await self._write(self._opening() + self._form.calls(calls))
@@ -44,17 +46,16 @@ class SseWriter:
 
     async def beat(self, seconds: float) -> None:
         """Send an empty piece whenever nothing was sent for `seconds`."""
-        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(max(0.001, self._last_write + seconds - loop.time()))
-            if loop.time() - self._last_write >= seconds:
+            await asyncio.sleep(max(0.001, self._last_write + seconds - self._now()))
+            if self._now() - self._last_write >= seconds:
                 await self._write(self._opening() + self._form.heartbeat())
 
     def _opening(self) -> bytes:
         return b"" if self.is_started else self._form.opening()
 
     async def _write(self, body: bytes, *, is_last: bool = False) -> None:
-        self._last_write = asyncio.get_running_loop().time()
+        self._last_write = self._now()
         if not self.is_started:
             self.is_started = True
             await self._send({"type": "http.response.start", "status": 200, "headers": HEADERS})

@@ -56,6 +56,9 @@ class HttpModel:
                 await self._check(response, body)
                 cutter = StopCutter(() if self._wire.knows_stops else request.parameters.stop)
                 async for each in self._events(response):
+                    if not cutter.is_needed:
+                        yield each
+                        continue
                     for event in cutter.events(each):
                         yield event
         except (aiohttp.ClientError, OSError) as error:
@@ -130,7 +133,14 @@ def _too_long() -> list[bytes]:
 
 
 def _read(chunks: list[Any], assembler: Assembler) -> Iterator[Event]:
-    """Yield what the chunks say; text that arrived at once goes on as one piece, which costs a fraction."""
+    """Return what the chunks say; text that arrived at once goes on as one piece, which costs a fraction."""
+    if len(chunks) != 1:
+        return _joined(chunks, assembler)
+    _check(chunks[0])
+    return assembler.events(chunks[0])
+
+
+def _joined(chunks: list[Any], assembler: Assembler) -> Iterator[Event]:
     said: list[str] = []
     try:
         for event in _each(chunks, assembler):
@@ -151,11 +161,15 @@ def _read(chunks: list[Any], assembler: Assembler) -> Iterator[Event]:
 
 def _each(chunks: list[Any], assembler: Assembler) -> Iterator[Event]:
     for chunk in chunks:
-        if not isinstance(chunk, dict):
-            raise failed("garbage", "a chunk is no object")
-        if chunk.get("error"):
-            raise stream_failure(chunk)
+        _check(chunk)
         yield from assembler.events(chunk)
+
+
+def _check(chunk: Any) -> None:
+    if not isinstance(chunk, dict):
+        raise failed("garbage", "a chunk is no object")
+    if chunk.get("error"):
+        raise stream_failure(chunk)
 
 
 def _chunks(datas: list[bytes], fault: FailureKind = "garbage") -> list[Any]:

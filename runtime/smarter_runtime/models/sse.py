@@ -3,6 +3,9 @@
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 
 
+_DATA = b"data: "
+
+
 class SseParser:
     """Takes pieces of a stream and gives the `data` of each event that is complete."""
 
@@ -17,6 +20,9 @@ class SseParser:
         Raises:
             ValueError: when an event grows beyond all bounds.
         """
+        if not self._rest and not self._data and _is_one_event(piece):
+            self._is_first = False
+            return [piece[len(_DATA) : -2]]
         text = self._rest + piece
         if self._is_first and len(text) >= len(b"\xef\xbb\xbf"):
             text, self._is_first = text.removeprefix(b"\xef\xbb\xbf"), False
@@ -43,3 +49,8 @@ class SseParser:
             self._data.append(line[5:].removeprefix(b" "))
         # Comments (keep-alives) and the fields event, id and retry carry nothing that we need.
         return None
+
+
+def _is_one_event(piece: bytes) -> bool:
+    """Tell whether a piece is one whole event of one line, as most are."""
+    return piece.startswith(_DATA) and piece.endswith(b"\n\n") and piece.count(b"\n") == 2 and b"\r" not in piece

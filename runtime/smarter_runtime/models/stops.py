@@ -16,6 +16,10 @@ class StopCutter:
         self._held = ""
         self._is_over = False
 
+    @property
+    def is_needed(self) -> bool:
+        return bool(self._stops)
+
     def events(self, event: Event) -> Iterator[Event]:
         if not self._stops:
             yield event
