@@ -29,8 +29,7 @@ class SseWriter:
         self.is_started = False
 
     async def text(self, delta: str) -> None:
-        said = self._form.text(delta)
-        await self._write(said if self.is_started else self._opening() + said)
+        await self._write(self._opening() + self._form.text(delta))
 
     async def calls(self, calls: Sequence[ToolCall]) -> None:
         await self._write(self._opening() + self._form.calls(calls))
