@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PROVIDER ?= demo
 # Temporary files of its own for each suite, and no cache: nothing is shared with other runs on the machine.
 SUITE = files=$$(mktemp -d) && trap 'rm -rf "$$files"' EXIT && pytest -p no:cacheprovider --basetemp="$$files/t"
+# Passes on whole lines, so that two suites can write at the same time.
+WHOLE_LINES = sed -u ''
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport PYTHONPATH PYTHONHOME
@@ -46,17 +48,17 @@ test: check test-servers test-clients ## Everything: checks, real databases, rea
 	@python -m smarter_cluster prepare
 	@python -m smarter_cluster build-images
 	@$(SUITE) tests/cluster -m cluster
-	@$(MAKE) --no-print-directory -j2 --output-sync=line test-integration test-pods
+	@$(MAKE) --no-print-directory -j2 test-integration test-pods
 
 # They wait more than they work: side by side, on clusters of their own, two cores are enough.
 .PHONY: test-integration
 test-integration: setup
-	@$(SUITE) tests/integration
+	@set -o pipefail; { $(SUITE) tests/integration; } 2>&1 | $(WHOLE_LINES)
 
 .PHONY: test-pods
 test-pods: setup
-	@$(SUITE) tests/chaos -m "not long" --cluster-name smarter-chaos
-	@$(SUITE) tests/e2e
+	@set -o pipefail; { $(SUITE) tests/chaos -m "not long" --cluster-name smarter-chaos; } 2>&1 | $(WHOLE_LINES)
+	@set -o pipefail; { $(SUITE) tests/e2e; } 2>&1 | $(WHOLE_LINES)
 
 .PHONY: test-servers
 test-servers: setup ## The tests against PostgreSQL, MariaDB, Redis and OpenSSH; root installs what is missing
