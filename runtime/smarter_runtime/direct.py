@@ -1,4 +1,4 @@
-"""The short way to the endpoints that make answers: FastAPI's own way to them costs as much as a third of an answer."""
+"""The short way to the endpoints that make answers: FastAPI's own way to them takes a tenth of what an answer takes."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
