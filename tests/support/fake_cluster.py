@@ -7,10 +7,10 @@ from typing import Any
 
 from smarter_operator.cluster import ApiMissing, ClusterError, Conflict, Manifest, NotFound
 from smarter_operator.kinds import BY_NAME, Kind
+from smarter_operator.mending import MANAGER as MENDING
 
 ADMIN = "admin"
 OPERATOR = "smarter-operator"
-MENDING = "smarter-mending"
 
 
 class FakeCluster:
