@@ -56,9 +56,6 @@ class HttpModel:
                 await self._check(response, body)
                 cutter = StopCutter(() if self._wire.knows_stops else request.parameters.stop)
                 async for each in self._events(response):
-                    if not cutter.is_needed:
-                        yield each
-                        continue
                     for event in cutter.events(each):
                         yield event
         except (aiohttp.ClientError, OSError) as error:

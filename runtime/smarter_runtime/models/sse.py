@@ -1,8 +1,6 @@
 """Reads server-sent events from bytes that may be cut anywhere."""
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
-
-
 _DATA = b"data: "
 
 

@@ -1,6 +1,6 @@
 """Ends an answer at a stop sequence, for formats in which providers cannot be asked to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from smarter_runtime.events import Event, Finish, Text, ToolCall
 
@@ -16,14 +16,10 @@ class StopCutter:
         self._held = ""
         self._is_over = False
 
-    @property
-    def is_needed(self) -> bool:
-        return bool(self._stops)
+    def events(self, event: Event) -> Iterable[Event]:
+        return self._cut(event) if self._stops else (event,)
 
-    def events(self, event: Event) -> Iterator[Event]:
-        if not self._stops:
-            yield event
-            return
+    def _cut(self, event: Event) -> Iterator[Event]:
         if isinstance(event, Text):
             yield from self._shown(event.delta)
             return
